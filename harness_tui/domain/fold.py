@@ -1,0 +1,315 @@
+"""The fold: one pure function from events to rows. Engine, journal, console and offline reader all use this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from . import events as ev
+from .events import Envelope, root_of
+from .messages import Usage
+from .views import ApprovalRow, BudgetRow, FrameRow, HoldRow, Row, RunRow
+
+Key = tuple[str, str]
+"""(table, id): `("run", "r17")`, `("approval", "A-3")`, `("budget", "day:2026-11-21")`, `("hold", "r17/1:c3")`."""
+
+
+class Views:
+    """All rows, and which of them changed since `take_dirty`. Rows are owned by this object and changed in place."""
+
+    def __init__(self) -> None:
+        self.pos = 0
+        self.runs: dict[str, RunRow] = {}
+        self.approvals: dict[str, ApprovalRow] = {}
+        self.budgets: dict[str, BudgetRow] = {}
+        self.holds: dict[str, HoldRow] = {}
+        self.frames: dict[str, FrameRow] = {}
+        self._dirty: dict[Key, Row | None] = {}
+        self.track = False
+        """Record dirty rows (the journal does, a console need not)."""
+
+    def load(self, rows: Iterable[Row], pos: int) -> None:
+        """Start from stored rows instead of from the first event."""
+        self.pos = pos
+        for row in rows:
+            match row:
+                case RunRow():
+                    self.runs[row.id] = row
+                case ApprovalRow():
+                    self.approvals[row.id] = row
+                case BudgetRow():
+                    self.budgets[row.scope] = row
+                case HoldRow():
+                    self.holds[f"{row.run}:{row.call}"] = row
+                case FrameRow():
+                    self.frames[row.run] = row
+
+    def apply(self, envelope: Envelope) -> None:
+        """Fold one event. Events at or below `pos` are known already and ignored."""
+        if envelope.pos <= self.pos:
+            return
+        self.pos = envelope.pos
+        handler = _HANDLERS.get(type(envelope.event))
+        if handler:
+            handler(self, envelope, envelope.event)
+
+    def take_dirty(self) -> dict[Key, Row | None]:
+        """Rows changed since the last call; None = the row is gone."""
+        dirty, self._dirty = self._dirty, {}
+        return dirty
+
+    # -- used by the handlers below ------------------------------------------------------------------------------
+
+    def touch(self, table: str, key: str, row: Row | None) -> None:
+        if self.track:
+            self._dirty[table, key] = row
+
+    def both(self, uid: str) -> list[RunRow]:
+        """The run's row and, for an attempt, its root's: sums are kept on both."""
+        rows = [self.runs[key] for key in dict.fromkeys((uid, root_of(uid))) if key in self.runs]
+        for row in rows:
+            self.touch("run", row.id, row)
+        return rows
+
+    def budget(self, scope: str) -> BudgetRow:
+        row = self.budgets.get(scope)
+        if row is None:
+            row = self.budgets[scope] = BudgetRow(scope)
+        self.touch("budget", scope, row)
+        return row
+
+
+def _run_started(v: Views, e: Envelope, x: ev.RunStarted) -> None:
+    spec = x.spec
+    row = RunRow(
+        id=e.run,
+        title=spec.title or spec.task.prompt[:80],
+        workspace=spec.workspace,
+        started=e.at,
+        level=spec.task.level,
+        model=spec.model.model,
+        api=spec.model.api,
+        sandbox=x.sandbox,
+        may=x.may,
+        budget_tokens=spec.task.budget.tokens,
+        stage=spec.stage,
+        last="started",
+    )
+    v.runs[row.id] = row
+    v.touch("run", row.id, row)
+    budget = v.budget(f"run:{e.run}")
+    budget.limit = spec.task.budget.tokens
+    budget.usd_limit = spec.task.budget.usd
+
+
+def _attempt_started(v: Views, e: Envelope, x: ev.AttemptStarted) -> None:
+    root = v.runs.get(x.parent)
+    row = RunRow(id=e.run, kind="attempt", parent=x.parent, title=f"attempt {x.number}", started=e.at)
+    if root:
+        row.level, row.model, row.api, row.workspace = root.level, root.model, root.api, root.workspace
+        row.may, row.sandbox = root.may, root.sandbox
+        root.attempts, root.state, root.waits = x.number, "running", ""
+        root.last = f"attempt {x.number}"
+        v.touch("run", root.id, root)
+    v.runs[row.id] = row
+    v.touch("run", row.id, row)
+
+
+def _run_finished(v: Views, e: Envelope, x: ev.RunFinished) -> None:
+    row = v.runs[e.run]
+    row.state, row.ended, row.waits, row.retry_at = x.state, e.at, "", 0
+    row.verified, row.reason, row.claim = x.verified, x.reason, x.claim
+    row.stopped_by, row.exit, row.error = x.stopped_by, x.exit, x.error
+    row.last = x.reason or x.error or x.state
+    v.touch("run", row.id, row)
+
+
+def _attempt_finished(v: Views, e: Envelope, x: ev.AttemptFinished) -> None:
+    row = v.runs[e.run]
+    row.state = "failed" if x.state == "interrupted" else x.state
+    row.ended, row.reason, row.exit, row.last, row.waits = e.at, x.reason, x.exit, x.reason or x.state, ""
+    v.touch("run", row.id, row)
+
+
+def _cancel_requested(v: Views, e: Envelope, x: ev.CancelRequested) -> None:
+    for row in v.both(e.run):
+        row.last = f"cancel asked by {x.by}"
+
+
+def _environment_opened(v: Views, e: Envelope, x: ev.EnvironmentOpened) -> None:
+    for row in v.both(e.run):
+        row.notes = list(dict.fromkeys([*row.notes, *x.notes]))
+
+
+def _model_requested(v: Views, e: Envelope, x: ev.ModelRequested) -> None:
+    hold = HoldRow(e.run, x.call, x.hold, x.day)
+    v.holds[f"{e.run}:{x.call}"] = hold
+    v.touch("hold", f"{e.run}:{x.call}", hold)
+    for scope in (f"run:{root_of(e.run)}", f"day:{x.day}"):
+        v.budget(scope).held += x.hold
+    for row in v.both(e.run):
+        row.state, row.retry_at, row.last = "running", 0, "asks the model"
+    own = v.runs.get(e.run)
+    if own and own.iterations < x.iteration:
+        for row in v.both(e.run):
+            row.iterations += 1
+
+
+def _settle(v: Views, e: Envelope, call: str, spent: int) -> None:
+    hold = v.holds.pop(f"{e.run}:{call}", None)
+    v.touch("hold", f"{e.run}:{call}", None)
+    if hold is None:
+        return
+    for scope in (f"run:{root_of(e.run)}", f"day:{hold.day}"):
+        row = v.budget(scope)
+        row.held -= hold.tokens
+        row.spent += spent
+        row.settled = [*row.settled[-31:], (e.at, spent)]
+
+
+def _model_answered(v: Views, e: Envelope, x: ev.ModelAnswered) -> None:
+    _settle(v, e, x.call, x.usage.total)
+    for row in v.both(e.run):
+        row.usage = row.usage + x.usage
+        row.last = "model answered"
+
+
+def _model_failed(v: Views, e: Envelope, x: ev.ModelFailed) -> None:
+    _settle(v, e, x.call, x.spent)
+    for row in v.both(e.run):
+        row.usage = row.usage + Usage(input=x.spent)
+        row.last = x.error
+        if x.retry_at:
+            row.state, row.retry_at = "retrying", x.retry_at
+
+
+def _tool_started(v: Views, e: Envelope, x: ev.ToolStarted) -> None:
+    for row in v.both(e.run):
+        row.state, row.waits, row.last = "running", "", x.summary
+        row.tools.append(x.tool)
+        row.acted[x.risk] = row.acted.get(x.risk, 0) + 1
+    request = v.approvals.get(x.approval)
+    if request:
+        request.state = "executing"
+        v.touch("approval", request.id, request)
+
+
+def _tool_finished(v: Views, e: Envelope, x: ev.ToolFinished) -> None:
+    for row in v.both(e.run):
+        row.last = f"{x.tool}: {x.text[:120]}"
+    for request in v.approvals.values():
+        if request.state == "executing" and root_of(e.run) == request.run and request.tool == x.tool:
+            request.state = "done" if x.ok else "failed"
+            v.touch("approval", request.id, request)
+
+
+def _tool_refused(v: Views, e: Envelope, x: ev.ToolRefused) -> None:
+    for row in v.both(e.run):
+        row.last = f"{x.tool}: {x.text[:120]}"
+
+
+def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
+    request = ApprovalRow(
+        id=x.id,
+        run=root_of(e.run),
+        stream=e.run,
+        call=x.call,
+        tool=x.tool,
+        risk=x.risk,
+        risk_class=x.risk_class,
+        state="in_doubt" if x.kind == "in_doubt" else "requested",
+        kind=x.kind,
+        summary=x.summary,
+        facts=list(x.facts),
+        digest=x.digest,
+        action=x.action,
+        requested=e.at,
+        expires=x.expires,
+        selector=x.selector,
+        arguments=x.arguments,
+    )
+    v.approvals[x.id] = request
+    v.touch("approval", x.id, request)
+    for row in v.both(e.run):
+        row.waits = x.id
+        row.state = "in_doubt" if x.kind == "in_doubt" else "waiting"
+        row.last = f"waits for {x.id}"
+
+
+def _decided(v: Views, e: Envelope, approval: str, state: str, by: str, reason: str) -> None:
+    request = v.approvals.get(approval)
+    if request is None:
+        return
+    request.state, request.by, request.decided, request.reason = state, by, e.at, reason
+    v.touch("approval", approval, request)
+    for row in v.both(e.run):
+        if row.waits == approval:
+            row.waits = ""
+            row.state = "running"
+        row.last = f"{approval} {state}" + (f" by {by}" if by else "")
+
+
+def _approval_decided(v: Views, e: Envelope, x: ev.ApprovalDecided) -> None:
+    _decided(v, e, x.id, x.decision, x.by, x.reason)
+
+
+def _approval_expired(v: Views, e: Envelope, x: ev.ApprovalExpired) -> None:
+    _decided(v, e, x.id, "expired", "", "nobody decided in time")
+
+
+def _approval_withdrawn(v: Views, e: Envelope, x: ev.ApprovalWithdrawn) -> None:
+    _decided(v, e, x.id, "withdrawn", "", x.reason)
+
+
+def _approval_resolved(v: Views, e: Envelope, x: ev.ApprovalResolved) -> None:
+    _decided(v, e, x.id, "in_doubt", x.by, x.reason)
+    if x.id in v.approvals:
+        v.approvals[x.id].resolution = x.resolution
+
+
+def _frame_captured(v: Views, e: Envelope, x: ev.FrameCaptured) -> None:
+    root = root_of(e.run)
+    frame = FrameRow(root, x.sha, x.url, x.title, x.caption, e.at, x.width, x.height, x.snapshot)
+    v.frames[root] = frame
+    v.touch("frame", root, frame)
+
+
+def _login_handled(v: Views, e: Envelope, x: ev.LoginHandled) -> None:
+    for row in v.both(e.run):
+        row.tools.append("harness_auto_login")
+        row.last = f"harness_auto_login: {x.detail}"
+
+
+def _loop_stopped(v: Views, e: Envelope, x: ev.LoopStopped) -> None:
+    for row in v.both(e.run):
+        row.stopped_by, row.claim, row.last = x.stopped_by, x.claim, x.reason or f"stopped by {x.stopped_by}"
+
+
+def _verified(v: Views, e: Envelope, x: ev.Verified) -> None:
+    for row in v.both(e.run):
+        row.verified, row.reason, row.last = x.passed, x.reason, x.reason
+
+
+_HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
+    ev.RunStarted: _run_started,
+    ev.AttemptStarted: _attempt_started,
+    ev.RunFinished: _run_finished,
+    ev.AttemptFinished: _attempt_finished,
+    ev.CancelRequested: _cancel_requested,
+    ev.EnvironmentOpened: _environment_opened,
+    ev.ModelRequested: _model_requested,
+    ev.ModelAnswered: _model_answered,
+    ev.ModelFailed: _model_failed,
+    ev.ToolStarted: _tool_started,
+    ev.ToolFinished: _tool_finished,
+    ev.ToolRefused: _tool_refused,
+    ev.ApprovalRequested: _approval_requested,
+    ev.ApprovalDecided: _approval_decided,
+    ev.ApprovalExpired: _approval_expired,
+    ev.ApprovalWithdrawn: _approval_withdrawn,
+    ev.ApprovalResolved: _approval_resolved,
+    ev.FrameCaptured: _frame_captured,
+    ev.LoginHandled: _login_handled,
+    ev.LoopStopped: _loop_stopped,
+    ev.Verified: _verified,
+}

@@ -1,0 +1,192 @@
+"""Task files and run specs: everything a run needs to start, as serialisable data. Nothing about any site is in code."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Level = Literal["L1", "L2", "L3"]
+
+BROWSER_TOOLS = (
+    "browser_navigate",
+    "browser_url",
+    "browser_get_text",
+    "browser_fill",
+    "browser_click",
+    "browser_get_stories",
+    "browser_has_class",
+    "browser_select",
+    "browser_snapshot",
+)
+
+DEFAULT_TOKENS = 200_000
+DEFAULT_ITERATIONS = 12
+DEFAULT_MESSAGES = 60
+DEFAULT_ATTEMPTS = 3
+APPROVAL_LIFE = 24 * 3600.0
+"""Seconds a requested action waits for its decision."""
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table of a task file: an unknown key is refused, never ignored."""
+
+
+class Budget(_Table):
+    """`[budget]`: what one run may spend over all attempts. usd = None means no money limit."""
+
+    tokens: int = DEFAULT_TOKENS
+    usd: float | None = None
+
+
+class Guardrails(_Table):
+    """`[guardrails]`: per attempt; the first that stops wins. 0 turns one off."""
+
+    max_iterations: int = DEFAULT_ITERATIONS
+    max_messages: int = DEFAULT_MESSAGES
+
+
+class IdFrom(_Table):
+    """Where a story's id is read: `css` inside the row ("" = the row itself), its attribute, a regex with one group."""
+
+    css: str = ""
+    attribute: str = "id"
+    regex: str = "(.+)"
+
+
+class Stories(_Table):
+    """`[stories]`: how a list of stories looks on this site.
+
+    Attributes:
+        row: CSS of one story's row.
+        title: CSS of the title inside the row.
+        id_from: where the id is read.
+        arrow: CSS of the vote control in the document; `{id}` is the story's id.
+        voted: CSS in the document that exists only for a voted story (`{id}` allowed); "" = judge by the arrow alone.
+    """
+
+    row: str
+    title: str
+    arrow: str
+    id_from: IdFrom = IdFrom()
+    voted: str = ""
+
+
+class Goal(_Table):
+    """`[goal]`: the loop stops once these hold; checked before each iteration, fresh in every attempt.
+
+    Attributes:
+        trace: trace conditions, as in `[verify]`.
+        page: page conditions on the live page.
+    """
+
+    trace: tuple[str, ...] = ()
+    page: tuple[PageCondition, ...] = ()
+
+
+class PageCondition(_Table):
+    """A condition on the page. state = "gone" | "hidden" | "visible" | "class:NAME" | "text:..."."""
+
+    selector: str
+    state: str
+
+
+class Login(_Table):
+    """`[login]`: the rule by which the harness, not the model, signs in.
+
+    Attributes:
+        when_url: substrings or globs of the URL path that mean "the site asks for a login".
+        when_selector: CSS that must be present as well ("" = not asked).
+        origin: the only origin credentials are filled on (https, or http on loopback).
+        failed_text: text on the page that means the credentials were refused.
+        credential: a handle, `env:USERVAR,PASSVAR`.
+    """
+
+    origin: str
+    user_field: str
+    password_field: str
+    submit: str
+    credential: str
+    when_url: tuple[str, ...] = ()
+    when_selector: str = ""
+    failed_text: str = ""
+
+
+class Verify(_Table):
+    """`[verify]`: what must be true afterwards. `{first.id}`, `{first.arrow}` name the story that was first at the start.
+
+    Attributes:
+        trace: conditions on what was done, `TOOL ARGUMENT-GLOB`, for example `browser_click *{first.id}*`.
+        reload: load the page again before looking.
+        page: conditions on the live page, all of which must hold.
+    """
+
+    trace: tuple[str, ...] = ()
+    reload: bool = True
+    page: tuple[PageCondition, ...] = ()
+
+
+class Approve(_Table):
+    """`[approve]`: clicks that `demo --yes` may approve; they still go through the desk."""
+
+    selectors: tuple[str, ...] = ()
+
+
+class TaskFile(_Table):
+    """A task file (`run --task FILE.toml`)."""
+
+    prompt: str
+    start_url: str = ""
+    tools: tuple[str, ...] = BROWSER_TOOLS
+    level: Level = "L2"
+    allow_urls: tuple[str, ...] = ()
+    allow_selectors: tuple[str, ...] = ()
+    budget: Budget = Budget()
+    guardrails: Guardrails = Guardrails()
+    stories: Stories | None = None
+    goal: Goal | None = None
+    login: Login | None = None
+    verify: Verify | None = None
+    approve: Approve = Approve()
+
+
+class ModelSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which model: `key` is a handle such as `env:OPENAI_API_KEY`, never a value."""
+
+    api: str
+    model: str
+    url: str = ""
+    key: str = ""
+
+
+class Service(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A child process the engine keeps alive for a run (the demo's site); restarted by recovery.
+
+    Attributes:
+        ready_url: answers once the service is up.
+        env_file: 0600 file of KEY=VALUE lines given to the child; also searched for `env:` handles.
+    """
+
+    argv: tuple[str, ...]
+    ready_url: str
+    env_file: str = ""
+
+
+class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that executes a run, with the journal and the vault: nothing else is needed in memory.
+
+    Attributes:
+        task: prompt, tools, guardrails, login and verification.
+        attempts: how many attempts may end unverified before the run fails.
+        recorded: names of in-process tools (library use); such a run cannot be recovered by another process.
+    """
+
+    task: TaskFile
+    model: ModelSpec
+    title: str = ""
+    workspace: str = ""
+    attempts: int = DEFAULT_ATTEMPTS
+    approval_life: float = APPROVAL_LIFE
+    stage: int | None = None
+    service: Service | None = None
+    in_process: bool = False

@@ -1,0 +1,158 @@
+"""The rows every front end shows: what the fold makes of the log. The journal stores them, the console lists them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .events import Fact
+from .messages import Usage
+
+RUN_OPEN = ("running", "waiting", "retrying", "in_doubt")
+RUN_ENDED = ("succeeded", "failed", "cancelled")
+
+
+class RunRow(msgspec.Struct, omit_defaults=True):
+    """One run. A root row carries the sums over its attempts; an attempt's row its own share.
+
+    Attributes:
+        kind: "agent" (root) or "attempt".
+        state: running | waiting | retrying | in_doubt | succeeded | failed | cancelled.
+        started, ended: us; ended 0 = open.
+        may: risk class -> acts | asks | cannot.
+        notes: header notes of the environment, for example `browser unsandboxed`.
+        waits: id of the approval it waits for, or "".
+        last: one plain (unsafe) line: what it did last.
+        tools: names of calls in order, `harness_auto_login` included.
+        retry_at: us, while retrying.
+    """
+
+    id: str
+    kind: str = "agent"
+    parent: str = ""
+    title: str = ""
+    workspace: str = ""
+    state: str = "running"
+    started: int = 0
+    ended: int = 0
+    level: str = "L2"
+    model: str = ""
+    api: str = ""
+    sandbox: str = "none"
+    may: dict[str, str] = {}
+    notes: list[str] = []
+    usage: Usage = Usage()
+    usd: float | None = None
+    budget_tokens: int = 0
+    attempts: int = 0
+    iterations: int = 0
+    tools: list[str] = []
+    acted: dict[str, int] = {}
+    waits: str = ""
+    last: str = ""
+    retry_at: int = 0
+    verified: bool | None = None
+    reason: str = ""
+    claim: str = ""
+    stopped_by: str = ""
+    exit: int = 0
+    error: str = ""
+    stage: int | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.ended == 0
+
+
+class ApprovalRow(msgspec.Struct, omit_defaults=True):
+    """One request in the approval queue.
+
+    Attributes:
+        run: the root run; `stream` the attempt that asked.
+        state: requested | approved | denied | expired | withdrawn | executing | done | failed | in_doubt.
+        kind: "action" or "in_doubt" (decided by h / n / r r, never by a / d).
+        resolution: of an in-doubt effect: happened | did_not | again.
+        by, decided: who decided and when (us).
+    """
+
+    id: str
+    run: str
+    stream: str
+    call: str = ""
+    tool: str = ""
+    risk: str = "high"
+    risk_class: str = "destructive"
+    state: str = "requested"
+    kind: str = "action"
+    summary: str = ""
+    facts: list[Fact] = []
+    digest: str = ""
+    action: str = ""
+    requested: int = 0
+    expires: int = 0
+    selector: str = ""
+    arguments: dict[str, Any] = {}
+    by: str = ""
+    decided: int = 0
+    reason: str = ""
+    resolution: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.state == "requested" or (self.state == "in_doubt" and not self.resolution)
+
+
+class BudgetRow(msgspec.Struct, omit_defaults=True):
+    """Tokens and money of one scope: `run:r17` or `day:2026-11-21`. limit 0 = none; usd None = unknown, never zero."""
+
+    scope: str
+    limit: int = 0
+    held: int = 0
+    spent: int = 0
+    usd: float | None = None
+    usd_limit: float | None = None
+    settled: list[tuple[int, int]] = []
+    """(at us, tokens) of the last settlements, newest last, at most 32: what `out_at` is computed from."""
+
+
+class HoldRow(msgspec.Struct):
+    """An open reservation of one model call."""
+
+    run: str
+    call: str
+    tokens: int
+    day: str
+
+
+class FrameRow(msgspec.Struct, omit_defaults=True):
+    """The newest frame of a root run."""
+
+    run: str
+    sha: str
+    url: str
+    title: str
+    caption: str
+    at: int
+    width: int
+    height: int
+    snapshot: str = ""
+
+
+Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow
+
+
+def out_at(row: BudgetRow, now: int) -> int:
+    """When the budget is spent at the pace of the last 15 minutes (us), 0 if idle or without limit, now if spent."""
+    if not row.limit:
+        return 0
+    left = row.limit - row.spent - row.held
+    if left <= 0:
+        return now
+    window = 15 * 60 * 1_000_000
+    recent = [(at, tokens) for at, tokens in row.settled if at >= now - window]
+    if len(recent) < 2:
+        return 0
+    elapsed = max(1, now - recent[0][0])
+    pace = sum(tokens for _, tokens in recent) / elapsed
+    return now + int(left / pace) if pace else 0

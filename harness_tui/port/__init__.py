@@ -1,0 +1,1 @@
+"""What crosses between a front end and an engine: the port, its commands, the snapshot and their wire form."""

@@ -1,0 +1,62 @@
+"""Commands a front end sends and what it gets back. Imperatives; every one is answered or refused with a sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..domain.task import RunSpec
+
+
+class Command(msgspec.Struct, frozen=True, tag_field="cmd", omit_defaults=True):
+    """Base of all commands."""
+
+
+class StartRun(Command, tag="start_run"):
+    """Start a run; answers its id. `secrets` (name -> value) stay in the engine's memory and are never stored."""
+
+    spec: RunSpec
+    secrets: dict[str, str] = {}
+
+
+class CancelRun(Command, tag="cancel_run"):
+    run: str
+    by: str
+    reason: str = ""
+
+
+class Decide(Command, tag="decide"):
+    """Approve or deny; refused when late, twice or with another digest, saying who and when."""
+
+    approval: str
+    digest: str
+    decision: Literal["approved", "denied"]
+    by: str
+    reason: str = ""
+
+
+class Resolve(Command, tag="resolve"):
+    """The operator's word on an in-doubt effect."""
+
+    approval: str
+    digest: str
+    resolution: Literal["happened", "did_not", "again"]
+    by: str
+    reason: str = ""
+
+
+class StopEngine(Command, tag="stop_engine"):
+    """Clean stop: parked and running runs are left for the next engine to continue. now = do not drain."""
+
+    now: bool = False
+
+
+AnyCommand = StartRun | CancelRun | Decide | Resolve | StopEngine
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a command came to: `id` of the run or approval, `text` one sentence for a person."""
+
+    id: str = ""
+    text: str = ""

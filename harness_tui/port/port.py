@@ -1,0 +1,48 @@
+"""EnginePort: the whole of what a front end may ask of an engine, wherever that engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ..domain.events import Envelope
+from ..domain.views import ApprovalRow, RunRow
+from .commands import AnyCommand, Reply
+from .snapshot import Batch, EngineInfo, Snapshot
+
+
+class EnginePort(Protocol):
+    """Implemented in `clients`: `LocalClient` (same process), `SocketClient`, `OfflineClient` (journal, read-only).
+
+    Every method raises HarnessError with a sentence and an exit code; LinkLost when the engine is gone.
+    """
+
+    async def info(self) -> EngineInfo: ...
+
+    async def snapshot(self) -> Snapshot: ...
+
+    def batches(self, since: int) -> AsyncIterator[Batch]:
+        """Everything after cursor `since`, at most 256 events or 50 ms a batch; ends only with the link."""
+        ...
+
+    async def send(self, command: AnyCommand) -> Reply: ...
+
+    async def runs(self, limit: int = 200) -> list[RunRow]:
+        """Root runs, newest first."""
+        ...
+
+    async def run(self, run: str) -> RunRow:
+        """One run by id. Raises UsageError (nearest id named) when there is none."""
+        ...
+
+    async def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
+        """Open requests, oldest first; all = decided ones too."""
+        ...
+
+    async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        """Events of a run and its children with pos > after, in commit order ("" = all runs)."""
+        ...
+
+    async def blob(self, sha: str) -> bytes: ...
+
+    async def close(self) -> None: ...
