@@ -38,13 +38,24 @@ class AttemptLaunched(Event):
 
 
 class AttemptEnded(Event):
-    """The child's outcome as the root keeps it. An interrupted attempt does not count against the limit."""
+    """The child's outcome as the root keeps it.
+
+    Attributes:
+        passed: the verifier's verdict; None when nothing verified the claim.
+        fatal: another attempt cannot help.
+        interrupted: the world died under it; it does not count against the limit.
+        acted: it performed at least one destructive or network call.
+    """
 
     number: int
     passed: bool | None
     reason: str
+    stopped_by: str = ""
+    claim: str = ""
+    exit: int = 0
     fatal: bool = False
     interrupted: bool = False
+    acted: bool = False
 
 
 class CancelRequested(Event):
@@ -284,11 +295,12 @@ class BudgetExhausted(Event):
 
 
 class LoopStopped(Event):
-    """The 8-step loop ended. stopped_by as in `RunFinished`; `claim` is the model's last text."""
+    """The 8-step loop ended. stopped_by as in `RunFinished`; `claim` is the model's last text; exit 0 = not decided by it."""
 
     stopped_by: str
     reason: str
     claim: str = ""
+    exit: int = 0
 
 
 class Verified(Event):

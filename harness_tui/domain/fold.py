@@ -24,6 +24,7 @@ class Views:
         self.budgets: dict[str, BudgetRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.frames: dict[str, FrameRow] = {}
+        self._executing: dict[tuple[str, str], ApprovalRow] = {}
         self._dirty: dict[Key, Row | None] = {}
         self.track = False
         """Record dirty rows (the journal does, a console need not)."""
@@ -37,6 +38,8 @@ class Views:
                     self.runs[row.id] = row
                 case ApprovalRow():
                     self.approvals[row.id] = row
+                    if row.state == "executing":
+                        self._executing[row.stream, row.call] = row
                 case BudgetRow():
                     self.budgets[row.scope] = row
                 case HoldRow():
@@ -59,6 +62,18 @@ class Views:
         return dirty
 
     # -- used by the handlers below ------------------------------------------------------------------------------
+
+    def execute(self, request: ApprovalRow, stream: str, call: str) -> None:
+        """The request is spent on a call, perhaps of a later attempt than the one that asked."""
+        request.state, request.stream, request.call = "executing", stream, call
+        self._executing[stream, call] = request
+        self.touch("approval", request.id, request)
+
+    def executed(self, stream: str, call: str, state: str) -> None:
+        request = self._executing.pop((stream, call), None)
+        if request:
+            request.state = state
+            self.touch("approval", request.id, request)
 
     def touch(self, table: str, key: str, row: Row | None) -> None:
         if self.track:
@@ -190,17 +205,13 @@ def _tool_started(v: Views, e: Envelope, x: ev.ToolStarted) -> None:
         row.acted[x.risk] = row.acted.get(x.risk, 0) + 1
     request = v.approvals.get(x.approval)
     if request:
-        request.state = "executing"
-        v.touch("approval", request.id, request)
+        v.execute(request, e.run, x.call)
 
 
 def _tool_finished(v: Views, e: Envelope, x: ev.ToolFinished) -> None:
     for row in v.both(e.run):
         row.last = f"{x.tool}: {x.text[:120]}"
-    for request in v.approvals.values():
-        if request.state == "executing" and root_of(e.run) == request.run and request.tool == x.tool:
-            request.state = "done" if x.ok else "failed"
-            v.touch("approval", request.id, request)
+    v.executed(e.run, x.call, "done" if x.ok else "failed")
 
 
 def _tool_refused(v: Views, e: Envelope, x: ev.ToolRefused) -> None:
@@ -228,6 +239,8 @@ def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
         selector=x.selector,
         arguments=x.arguments,
     )
+    if x.kind == "in_doubt":
+        v.executed(e.run, x.call, "in_doubt")
     v.approvals[x.id] = request
     v.touch("approval", x.id, request)
     for row in v.both(e.run):

@@ -72,6 +72,13 @@ class Stories(_Table):
     voted: str = ""
 
 
+class PageCondition(_Table):
+    """A condition on the page. state = "gone" | "hidden" | "visible" | "class:NAME" | "text:..."."""
+
+    selector: str
+    state: str
+
+
 class Goal(_Table):
     """`[goal]`: the loop stops once these hold; checked before each iteration, fresh in every attempt.
 
@@ -82,13 +89,6 @@ class Goal(_Table):
 
     trace: tuple[str, ...] = ()
     page: tuple[PageCondition, ...] = ()
-
-
-class PageCondition(_Table):
-    """A condition on the page. state = "gone" | "hidden" | "visible" | "class:NAME" | "text:..."."""
-
-    selector: str
-    state: str
 
 
 class Login(_Table):
@@ -178,7 +178,7 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         task: prompt, tools, guardrails, login and verification.
         attempts: how many attempts may end unverified before the run fails.
-        recorded: names of in-process tools (library use); such a run cannot be recovered by another process.
+        in_process: its tools are Python objects of the caller; another process cannot recover it.
     """
 
     task: TaskFile

@@ -100,7 +100,7 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
 
     @property
     def open(self) -> bool:
-        return self.state == "requested" or (self.state == "in_doubt" and not self.resolution)
+        return self.state == ("in_doubt" if self.kind == "in_doubt" else "requested") and not self.resolution
 
 
 class BudgetRow(msgspec.Struct, omit_defaults=True):
