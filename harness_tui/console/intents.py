@@ -1,0 +1,89 @@
+"""What the console wants from the world: the model returns these, the shell performs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..port.commands import AnyCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a command; the answer goes back through `Model.notice(reply.text)`, a refusal with `bad=True`."""
+
+    command: AnyCommand
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFrame:
+    """Fetch a frame's JPEG by `port.blob(sha)`, draw it into width x height cells, call `Model.set_frame`."""
+
+    sha: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Leave the console with exit 0; the engine runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Put safe text on the operator's clipboard (OSC 52)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Write safe text to a new file and say its path through `Model.notice`."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repaint:
+    """Draw everything again and assert the terminal's modes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Retry the link now, or attach again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Job control (ctrl+z)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartDemo:
+    """`:demo`: start the keyless tour in the engine."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """`:run TASK`: start one run of this text in the engine."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseTheme:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`:fps N`: draw data at most so many times a second."""
+
+    fps: int
+
+
+Intent = (
+    Send | FetchFrame | Detach | Copy | Export | Repaint | Resync | Suspend | StartDemo | RunTask | UseTheme | Pace
+)
