@@ -2,4 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .agent.loop import AgentLoop, Task, World
+    from .models.api import ApiKind
+    from .tools.tool import tool
+
 __version__ = "0.1.0"
+__all__ = ["AgentLoop", "ApiKind", "Task", "World", "tool"]
+
+_HOMES = {
+    "AgentLoop": ".agent.loop",
+    "Task": ".agent.loop",
+    "World": ".agent.loop",
+    "ApiKind": ".models.api",
+    "tool": ".tools.tool",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home when it is first used, so that `--help` pays for none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -1,4 +1,4 @@
-"""How events become bytes: body without discriminator beside an integer kind (journal), one flat object (wire, export)."""
+"""How events become bytes: a body beside an integer kind (journal), one flat object (wire and export)."""
 
 from __future__ import annotations
 

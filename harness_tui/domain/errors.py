@@ -62,6 +62,7 @@ class ModelError(HarnessError):
         kind: "retry" (worth another try), "auth", "refused" (do not retry) or "broken" (unreadable answer).
         retry_after: seconds the server asked us to wait, or None.
         status: HTTP status, or None when no answer came.
+        spent: tokens the failed call is thought to have cost: 0 unless the answer had begun.
     """
 
     exit_code = 5
@@ -74,11 +75,13 @@ class ModelError(HarnessError):
         kind: str = "retry",
         retry_after: float | None = None,
         status: int | None = None,
+        spent: int = 0,
     ) -> None:
         super().__init__(what, next_step, exit_code=7 if kind == "auth" else 5)
         self.kind = kind
         self.retry_after = retry_after
         self.status = status
+        self.spent = spent
 
 
 class Conflict(HarnessError):

@@ -1,7 +1,7 @@
 """The closed union of events: past-tense facts, each with a frozen integer kind.
 
-An event lives in the stream of one run (`Envelope.run`, a uid). A root agent run's stream holds its attempts' fate; each
-attempt is a child run with a stream of its own (`r17/1`). The engine's own events are in the stream `engine`.
+An event lives in the stream of one run (`Envelope.run`, a uid). A root agent run's stream holds the fate of its
+attempts; each attempt is a child run with a stream of its own (`r17/1`). The engine's own events are in `engine`.
 Adding a kind is a new number at the end of `KINDS`; a number is never reused.
 """
 
@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 # -- a root run ------------------------------------------------------------------------------------------------
 
 
-class RunStarted(Event):
+class RunStarted(Event, frozen=True):
     """A root run exists. `may` maps each risk class to acts | asks | cannot."""
 
     spec: RunSpec
@@ -30,14 +30,14 @@ class RunStarted(Event):
     sandbox: str = "none"
 
 
-class AttemptLaunched(Event):
+class AttemptLaunched(Event, frozen=True):
     """Attempt `number` was started as child run `child`."""
 
     number: int
     child: str
 
 
-class AttemptEnded(Event):
+class AttemptEnded(Event, frozen=True):
     """The child's outcome as the root keeps it.
 
     Attributes:
@@ -58,12 +58,12 @@ class AttemptEnded(Event):
     acted: bool = False
 
 
-class CancelRequested(Event):
+class CancelRequested(Event, frozen=True):
     by: str
     reason: str = ""
 
 
-class RunFinished(Event):
+class RunFinished(Event, frozen=True):
     """The run is over.
 
     Attributes:
@@ -101,7 +101,7 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     happened: bool = False
 
 
-class AttemptStarted(Event):
+class AttemptStarted(Event, frozen=True):
     """An attempt (kind of run: `attempt`) of `parent` begins with fresh goal state."""
 
     parent: str
@@ -110,7 +110,7 @@ class AttemptStarted(Event):
     carried: tuple[Carried, ...] = ()
 
 
-class EnvironmentOpened(Event):
+class EnvironmentOpened(Event, frozen=True):
     """The world the tools are bound to. `notes` are shown in the run's header, for example `browser unsandboxed`."""
 
     kind: str
@@ -118,24 +118,24 @@ class EnvironmentOpened(Event):
     notes: tuple[str, ...] = ()
 
 
-class EnvironmentClosed(Event):
+class EnvironmentClosed(Event, frozen=True):
     reason: str
 
 
-class MessageAdded(Event):
+class MessageAdded(Event, frozen=True):
     """A message the harness put into the context. source: system | task | retry | login | sensor | recovery."""
 
     message: Message
     source: str
 
 
-class BaselineTaken(Event):
+class BaselineTaken(Event, frozen=True):
     """How the page looked when the *run* began; later attempts inherit it."""
 
     baseline: dict[str, Any]
 
 
-class ModelRequested(Event):
+class ModelRequested(Event, frozen=True):
     """A model call begins; `hold` tokens are reserved on `day` (ISO date) in every scope of the run."""
 
     call: str
@@ -146,7 +146,7 @@ class ModelRequested(Event):
     max_output: int | None = None
 
 
-class ModelAnswered(Event):
+class ModelAnswered(Event, frozen=True):
     """The whole answer; settles the call's hold with `usage`."""
 
     call: str
@@ -156,7 +156,7 @@ class ModelAnswered(Event):
     reported: bool = True
 
 
-class ModelFailed(Event):
+class ModelFailed(Event, frozen=True):
     """A model call failed; settles its hold with `spent` tokens. `retry_at` (us) when it will be tried again."""
 
     call: str
@@ -166,7 +166,7 @@ class ModelFailed(Event):
     retry_at: int | None = None
 
 
-class ToolStarted(Event):
+class ToolStarted(Event, frozen=True):
     """Durable before the effect. `digest` names what runs; `approval` the request it was spent on."""
 
     call: str
@@ -178,7 +178,7 @@ class ToolStarted(Event):
     approval: str = ""
 
 
-class ToolFinished(Event):
+class ToolFinished(Event, frozen=True):
     """The effect's result as the model reads it. `blob` holds the whole text when it was spilled."""
 
     call: str
@@ -189,7 +189,7 @@ class ToolFinished(Event):
     blob: str = ""
 
 
-class ToolRefused(Event):
+class ToolRefused(Event, frozen=True):
     """A call that did not run. why: unknown_tool | malformed | level | policy | denied | expired."""
 
     call: str
@@ -205,7 +205,7 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     value: str
 
 
-class ApprovalRequested(Event):
+class ApprovalRequested(Event, frozen=True):
     """A call waits for a decision.
 
     Attributes:
@@ -232,7 +232,7 @@ class ApprovalRequested(Event):
     selector: str = ""
 
 
-class ApprovalDecided(Event):
+class ApprovalDecided(Event, frozen=True):
     id: str
     decision: Literal["approved", "denied"]
     by: str
@@ -240,16 +240,16 @@ class ApprovalDecided(Event):
     reason: str = ""
 
 
-class ApprovalExpired(Event):
+class ApprovalExpired(Event, frozen=True):
     id: str
 
 
-class ApprovalWithdrawn(Event):
+class ApprovalWithdrawn(Event, frozen=True):
     id: str
     reason: str
 
 
-class ApprovalResolved(Event):
+class ApprovalResolved(Event, frozen=True):
     """The operator's word on an in-doubt effect."""
 
     id: str
@@ -258,7 +258,7 @@ class ApprovalResolved(Event):
     reason: str = ""
 
 
-class FrameCaptured(Event):
+class FrameCaptured(Event, frozen=True):
     """A screenshot: `sha` names the blob (JPEG). `snapshot` is the page's accessibility text, capped."""
 
     sha: str
@@ -271,7 +271,7 @@ class FrameCaptured(Event):
     snapshot: str = ""
 
 
-class LoginHandled(Event):
+class LoginHandled(Event, frozen=True):
     """`harness_auto_login`: the harness met a login page and acted by its rule."""
 
     ok: bool
@@ -279,13 +279,13 @@ class LoginHandled(Event):
     detail: str
 
 
-class TurnEnded(Event):
+class TurnEnded(Event, frozen=True):
     """One iteration is in the trace."""
 
     iteration: int
 
 
-class BudgetExhausted(Event):
+class BudgetExhausted(Event, frozen=True):
     """A reservation was refused; amounts in tokens."""
 
     scope: str
@@ -294,8 +294,13 @@ class BudgetExhausted(Event):
     asked: int
 
 
-class LoopStopped(Event):
-    """The 8-step loop ended. stopped_by as in `RunFinished`; `claim` is the model's last text; exit 0 = not decided by it."""
+class LoopStopped(Event, frozen=True):
+    """The 8-step loop ended, stopped_by as in `RunFinished`.
+
+    Attributes:
+        claim: the model's last text.
+        exit: the process exit code this stop forces, or 0 when the verdict decides.
+    """
 
     stopped_by: str
     reason: str
@@ -303,7 +308,7 @@ class LoopStopped(Event):
     exit: int = 0
 
 
-class Verified(Event):
+class Verified(Event, frozen=True):
     """The verifier's verdict. passed = None: nothing verified the claim. fatal: another attempt cannot help."""
 
     passed: bool | None
@@ -312,7 +317,7 @@ class Verified(Event):
     checks: tuple[str, ...] = ()
 
 
-class AttemptFinished(Event):
+class AttemptFinished(Event, frozen=True):
     """The attempt's stream is closed."""
 
     state: Literal["succeeded", "failed", "interrupted", "cancelled"]
@@ -323,22 +328,22 @@ class AttemptFinished(Event):
 # -- the engine ---------------------------------------------------------------------------------------------------
 
 
-class EngineStarted(Event):
+class EngineStarted(Event, frozen=True):
     pid: int
     version: str
     epoch: int
 
 
-class EngineRecovered(Event):
+class EngineRecovered(Event, frozen=True):
     runs: int
     in_doubt: int
 
 
-class EngineStopped(Event):
+class EngineStopped(Event, frozen=True):
     reason: str
 
 
-class ToolNoted(Event):
+class ToolNoted(Event, frozen=True):
     """Something a person should see that is neither a result nor a failure (a dialog answered, a popup closed)."""
 
     text: str

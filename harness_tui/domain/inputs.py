@@ -182,4 +182,3 @@ Input = (
     | Ended
     | Cancelled
 )
-

@@ -1,4 +1,4 @@
-"""Task files and run specs: everything a run needs to start, as serialisable data. Nothing about any site is in code."""
+"""Task files and run specs: all a run needs to start, as serialisable data. Nothing about any site is in code."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """A table of a task file: an unknown key is refused, never ignored."""
 
 
-class Budget(_Table):
+class Budget(_Table, frozen=True):
     """`[budget]`: what one run may spend over all attempts. usd = None means no money limit."""
 
     tokens: int = DEFAULT_TOKENS
     usd: float | None = None
 
 
-class Guardrails(_Table):
+class Guardrails(_Table, frozen=True):
     """`[guardrails]`: per attempt; the first that stops wins. 0 turns one off."""
 
     max_iterations: int = DEFAULT_ITERATIONS
     max_messages: int = DEFAULT_MESSAGES
 
 
-class IdFrom(_Table):
+class IdFrom(_Table, frozen=True):
     """Where a story's id is read: `css` inside the row ("" = the row itself), its attribute, a regex with one group."""
 
     css: str = ""
@@ -54,7 +54,7 @@ class IdFrom(_Table):
     regex: str = "(.+)"
 
 
-class Stories(_Table):
+class Stories(_Table, frozen=True):
     """`[stories]`: how a list of stories looks on this site.
 
     Attributes:
@@ -72,14 +72,14 @@ class Stories(_Table):
     voted: str = ""
 
 
-class PageCondition(_Table):
+class PageCondition(_Table, frozen=True):
     """A condition on the page. state = "gone" | "hidden" | "visible" | "class:NAME" | "text:..."."""
 
     selector: str
     state: str
 
 
-class Goal(_Table):
+class Goal(_Table, frozen=True):
     """`[goal]`: the loop stops once these hold; checked before each iteration, fresh in every attempt.
 
     Attributes:
@@ -91,7 +91,7 @@ class Goal(_Table):
     page: tuple[PageCondition, ...] = ()
 
 
-class Login(_Table):
+class Login(_Table, frozen=True):
     """`[login]`: the rule by which the harness, not the model, signs in.
 
     Attributes:
@@ -112,8 +112,8 @@ class Login(_Table):
     failed_text: str = ""
 
 
-class Verify(_Table):
-    """`[verify]`: what must be true afterwards. `{first.id}`, `{first.arrow}` name the story that was first at the start.
+class Verify(_Table, frozen=True):
+    """`[verify]`: what must be true afterwards. `{first.id}`, `{first.arrow}`: the story that was first at the start.
 
     Attributes:
         trace: conditions on what was done, `TOOL ARGUMENT-GLOB`, for example `browser_click *{first.id}*`.
@@ -126,13 +126,13 @@ class Verify(_Table):
     page: tuple[PageCondition, ...] = ()
 
 
-class Approve(_Table):
+class Approve(_Table, frozen=True):
     """`[approve]`: clicks that `demo --yes` may approve; they still go through the desk."""
 
     selectors: tuple[str, ...] = ()
 
 
-class TaskFile(_Table):
+class TaskFile(_Table, frozen=True):
     """A task file (`run --task FILE.toml`)."""
 
     prompt: str

@@ -64,6 +64,11 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     def open(self) -> bool:
         return self.ended == 0
 
+    @property
+    def answer(self) -> str:
+        """What the run answers: the model's claim, unless the verdict contradicts it."""
+        return self.reason if self.verified is False else self.claim
+
 
 class ApprovalRow(msgspec.Struct, omit_defaults=True):
     """One request in the approval queue.

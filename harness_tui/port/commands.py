@@ -13,20 +13,20 @@ class Command(msgspec.Struct, frozen=True, tag_field="cmd", omit_defaults=True):
     """Base of all commands."""
 
 
-class StartRun(Command, tag="start_run"):
+class StartRun(Command, frozen=True, tag="start_run"):
     """Start a run; answers its id. `secrets` (name -> value) stay in the engine's memory and are never stored."""
 
     spec: RunSpec
     secrets: dict[str, str] = {}
 
 
-class CancelRun(Command, tag="cancel_run"):
+class CancelRun(Command, frozen=True, tag="cancel_run"):
     run: str
     by: str
     reason: str = ""
 
 
-class Decide(Command, tag="decide"):
+class Decide(Command, frozen=True, tag="decide"):
     """Approve or deny; refused when late, twice or with another digest, saying who and when."""
 
     approval: str
@@ -36,7 +36,7 @@ class Decide(Command, tag="decide"):
     reason: str = ""
 
 
-class Resolve(Command, tag="resolve"):
+class Resolve(Command, frozen=True, tag="resolve"):
     """The operator's word on an in-doubt effect."""
 
     approval: str
@@ -46,7 +46,7 @@ class Resolve(Command, tag="resolve"):
     reason: str = ""
 
 
-class StopEngine(Command, tag="stop_engine"):
+class StopEngine(Command, frozen=True, tag="stop_engine"):
     """Clean stop: parked and running runs are left for the next engine to continue. now = do not drain."""
 
     now: bool = False

@@ -1,0 +1,294 @@
+"""The lifecycle of one root run: drives its attempts from effect to effect, keeps both streams, always closes the world.
+
+The order is always the same: decide, evolve, append, and only then the next effect. Decisions come in from the desk
+while the driver waits; a lock makes each input one append.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from ..domain import attempt as at
+from ..domain import events as ev
+from ..domain import inputs as inp
+from ..domain import lifecycle
+from ..domain.events import Event, Write
+from ..domain.task import RunSpec
+from ..journal.failpoints import hit
+from .effects import SECOND, SETTLE_GRACE, Effects
+from .kit import Kit
+
+PARK = 15 * 60.0
+"""Seconds a run waiting for a decision keeps its environment open."""
+
+
+class Driver:
+    """Drives one root run. One driver per open run, also while it is parked.
+
+    Attributes:
+        root, attempt: the live states, ahead of the log by at most the append that is being written.
+    """
+
+    def __init__(self, uid: str, spec: RunSpec, kit: Kit, *, restart: bool) -> None:
+        self.uid = uid
+        self.spec = spec
+        self.kit = kit
+        self.restart = restart
+        self.root = lifecycle.RunState(uid, spec)
+        self.attempt: at.AttemptState | None = None
+        self.effects = Effects(spec, kit, self.root.ended)
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._cancel: ev.CancelRequested | None = None
+        self._busy: asyncio.Task[inp.Input] | None = None
+        self._root_events: list[Event] = []
+
+    async def load(self) -> None:
+        """Fold what the log holds of this run: how recovery, and a driver after a failed append, begin."""
+        self.root = lifecycle.RunState(self.uid, self.spec)
+        self.effects.earlier = self.root.ended
+        for envelope in await self.kit.log.stream(self.uid):
+            lifecycle.evolve(self.root, envelope.event)
+        self._cancel = self.root.cancel
+        self.attempt = None
+        if self.root.child:
+            self.attempt = self._new_attempt(self.root.child)
+            for envelope in await self.kit.log.stream(self.root.child):
+                at.evolve(self.attempt, envelope.event)
+
+    async def run(self) -> None:
+        """Until the run is finished. Cancelling this task leaves the run open, for the next engine to continue."""
+        try:
+            await self._resume()
+            while self.root.finished is None:
+                await self._turn()
+        finally:
+            await asyncio.shield(self.effects.finish())
+
+    async def _resume(self) -> None:
+        """After `load`: the world did not survive, and what was on its way has no result."""
+        if self.attempt is None or self.attempt.phase == "finished":
+            if self.root.launches:
+                await self._launch()
+            return
+        s = self.attempt
+        if s.world == "open" or s.phase == "asking":
+            await self._input(inp.Lost("the engine stopped", s.hold))
+        if s.phase == "acting" and not self.restart:
+            at_call = s.unsettled
+            if at_call and at_call.state == "started" and s.started[at_call.id].risk in ("destructive", "network"):
+                await self._input(inp.Doubted(at_call.id, self.kit.approval_id()))
+
+    async def _turn(self) -> None:
+        assert self.attempt is not None
+        if self._cancel:
+            await self._abort(self._cancel)
+            return
+        effect = at.pending(self.attempt)
+        if isinstance(effect, at.AwaitDecision):
+            await self._await_decision(effect)
+        elif isinstance(effect, at.Finish):
+            await self._finish(effect.interrupted, effect.reason)
+        elif effect is not None:
+            answer = await self._perform(effect)
+            if answer is not None:
+                await self._input(answer)
+
+    # -- effects -------------------------------------------------------------------------------------------------
+
+    async def _perform(self, effect: at.Effect) -> inp.Input | None:
+        """One effect as a task of its own, so that a cancel can end it; None when it was cancelled."""
+        assert self.attempt is not None
+        self._busy = asyncio.create_task(self.effects.perform(self.attempt, effect))
+        try:
+            return await asyncio.shield(self._busy)
+        except asyncio.CancelledError:
+            consequential = isinstance(effect, at.Perform) and self._consequential(effect.call.id)
+            if consequential and not self._busy.done():
+                # Its outcome is worth waiting for: without a result it would be in doubt.
+                await asyncio.wait({self._busy}, timeout=SETTLE_GRACE)
+            if self._busy.done() and not self._busy.cancelled() and self._busy.exception() is None:
+                if consequential:
+                    await self._input(self._busy.result())
+            else:
+                self._busy.cancel()
+                await asyncio.gather(self._busy, return_exceptions=True)
+            if self._cancel is None or _stopping():
+                raise
+            return None
+        finally:
+            self._busy = None
+
+    def _consequential(self, call: str) -> bool:
+        assert self.attempt is not None
+        started = self.attempt.started.get(call)
+        return bool(started and started.risk in ("destructive", "network"))
+
+    async def _await_decision(self, effect: at.AwaitDecision) -> None:
+        """Wait for a decision; expire the request, or close the world after 15 minutes, whichever is due first."""
+        assert self.attempt is not None
+        now = self.kit.clock.now()
+        left = (effect.expires - now) / SECOND if effect.expires else float("inf")
+        if left <= 0:
+            await self._input(inp.Expired(effect.approval))
+            return
+        keeps_world = self.effects.world is not None and not self.effects.local
+        wait = min(left, PARK) if keeps_world else left
+        self._changed.clear()
+        if not await self._wait_change(wait) and keeps_world and wait == PARK:
+            await self.effects.close()
+            await self._input(inp.Lost("closed after waiting 15 minutes for a decision"))
+
+    async def _wait_change(self, seconds: float) -> bool:
+        """True when something changed, False when `seconds` have passed (on the injected clock)."""
+        if seconds == float("inf"):
+            await self._changed.wait()
+            return True
+        changed = asyncio.create_task(self._changed.wait())
+        slept = asyncio.create_task(self.kit.clock.sleep(seconds))
+        try:
+            await asyncio.wait({changed, slept}, return_when=asyncio.FIRST_COMPLETED)
+            return changed.done()
+        finally:
+            for task in (changed, slept):
+                task.cancel()
+            await asyncio.gather(changed, slept, return_exceptions=True)
+
+    # -- inputs from outside -------------------------------------------------------------------------------------
+
+    async def decide(self, x: inp.Decided | inp.Resolved) -> bool:
+        """Apply a decision; False when the request no longer waits here. Returns after it is durable."""
+        hit("approve.before_commit")
+        applied = await self._input(x)
+        hit("approve.after_commit")
+        self._changed.set()
+        return applied
+
+    async def cancel(self, by: str, reason: str) -> None:
+        """Ask the run to end; a running destructive call may finish first."""
+        async with self._lock:
+            if self.root.finished or self._cancel:
+                return
+            asked = ev.CancelRequested(by, reason)
+            lifecycle.evolve(self.root, asked)
+            await self._append([Write(self.uid, self.root.seq - 1, (asked,))])
+            self._cancel = asked
+        self._changed.set()
+        busy = self._busy
+        if busy is not None:
+            if self.attempt and (c := self.attempt.unsettled) and c.state == "started" and self._consequential(c.id):
+                await asyncio.wait({busy}, timeout=SETTLE_GRACE)
+            busy.cancel()
+
+    # -- appends -------------------------------------------------------------------------------------------------
+
+    async def _input(self, x: inp.Input) -> bool:
+        """Decide, evolve and append one input, and with it every effect of this world that needs no I/O."""
+        async with self._lock:
+            s = self.attempt
+            assert s is not None
+            expected = s.seq
+            events = self._apply(s, x)
+            while self._cancel is None and self.effects.local and events:
+                effect = at.pending(s)
+                free = isinstance(effect, at.Judge | at.Sense) or (
+                    isinstance(effect, at.ClearTurn) and effect.not_before <= self.kit.clock.now()
+                )
+                if not free or effect is None:
+                    break
+                more = self._apply(s, await self.effects.perform(s, effect))
+                if not more:
+                    break
+                events += more
+            if events:
+                try:
+                    await self._append([Write(s.uid, expected, tuple(events))])
+                except Exception:
+                    self._release(events)
+                    raise
+            return bool(events)
+
+    def _release(self, events: list[Event]) -> None:
+        """A hold whose intent was never written is no hold."""
+        for event in events:
+            if isinstance(event, ev.ModelRequested) and self.attempt:
+                self.effects.settle(self.attempt, event.hold, event.day, 0)
+
+    def _apply(self, s: at.AttemptState, x: inp.Input) -> list[Event]:
+        hold, day = s.hold, s.day
+        events = at.decide(s, x)
+        for event in events:
+            at.evolve(s, event)
+            if isinstance(event, ev.ModelAnswered):
+                self.effects.settle(s, hold, day, event.usage.total)
+            elif isinstance(event, ev.ModelFailed):
+                self.effects.settle(s, hold, day, event.spent)
+        return events
+
+    async def _append(self, writes: list[Write]) -> None:
+        try:
+            await self.kit.log.append(writes)
+        except Exception:
+            # Live state ran ahead of a log that refused: only the log is true.
+            with contextlib.suppress(Exception):
+                await self.load()
+            raise
+
+    def _new_attempt(self, uid: str) -> at.AttemptState:
+        return at.AttemptState(uid, restart=self.restart, verifies=self.spec.task.verify is not None)
+
+    async def _launch(self) -> None:
+        """The first attempt, or the next one after a crash between two."""
+        async with self._lock:
+            expected = self.root.seq
+            writes = self._launching()
+            await self._append([Write(self.uid, expected, tuple(self._root_events)), *writes])
+        hit("attempt.launched")
+
+    def _launching(self) -> list[Write]:
+        """Begin the next attempt's stream; its root events are left in `_root_events`."""
+        before = self.attempt
+        self._root_events = lifecycle.launch(self.root)
+        for event in self._root_events:
+            lifecycle.evolve(self.root, event)
+        after = self._new_attempt(self.root.child)
+        inherit = before.baseline if before else None
+        started = ev.AttemptStarted(self.uid, self.root.number, inherit, at.carry(before) if before else ())
+        at.evolve(after, started)
+        self.attempt = after
+        return [Write(after.uid, 0, (started,))]
+
+    async def _finish(self, interrupted: bool, reason: str) -> None:
+        """Close the world, then attempt, run and perhaps the next attempt in one append."""
+        await self.effects.close()
+        hit("run.before_finish")
+        async with self._lock:
+            await self._end(inp.Ended(interrupted, reason), "interrupted" if interrupted else "ended")
+
+    async def _abort(self, asked: ev.CancelRequested) -> None:
+        await self.effects.close()
+        async with self._lock:
+            await self._end(inp.Cancelled(asked.by, asked.reason), "cancelled")
+
+    async def _end(self, x: inp.Input, state: str) -> None:
+        s = self.attempt
+        assert s is not None
+        expected_child, expected_root = s.seq, self.root.seq
+        child = self._apply(s, x)
+        ended = lifecycle.outcome(s, state)
+        finished = lifecycle.conclude(self.root, ended)
+        root: list[Event] = [ended, finished] if finished else [ended]
+        for event in root:
+            lifecycle.evolve(self.root, event)
+        writes = [Write(s.uid, expected_child, tuple(child))] if child else []
+        if finished is None:
+            writes += self._launching()
+            root += self._root_events
+        await self._append([*writes, Write(self.uid, expected_root, tuple(root))])
+
+
+def _stopping() -> bool:
+    """Whether this task itself is being cancelled, as opposed to the effect it waits for."""
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())

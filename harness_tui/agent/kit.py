@@ -1,0 +1,44 @@
+"""What the lifecycle needs from its owner (the engine, or `AgentLoop` in library use), handed over in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..domain.events import Envelope, Flow
+from ..domain.ledger import Ledger
+from ..domain.seams import Clock, Environment, Log, Model
+from ..domain.task import RunSpec
+from .guardrails import Guardrail
+
+
+class History(Log, Protocol):
+    """A log that can also be read back, one stream at a time."""
+
+    async def stream(self, run: str) -> list[Envelope]: ...
+
+
+@dataclass(slots=True)
+class Kit:
+    """The owner's parts.
+
+    Attributes:
+        model: builds the run's model; called once per run.
+        environment: builds an unopened world for (spec, session id).
+        approval_id: a fresh approval id.
+        random: uniform in [0, 1), for the jitter of retries.
+        day: today's date (ISO) in the operator's time zone.
+        guardrails: the caller's own, after those of the task.
+    """
+
+    log: History
+    clock: Clock
+    ledger: Ledger
+    model: Callable[[RunSpec], Model]
+    environment: Callable[[RunSpec, str], Environment]
+    approval_id: Callable[[], str]
+    random: Callable[[], float]
+    day: Callable[[], str]
+    flow: Callable[[Flow], None] = lambda _: None
+    guardrails: tuple[Guardrail, ...] = field(default=())
