@@ -1,0 +1,1 @@
+"""The log on disk: SQLite lives here alone. One connection writes, everybody else folds what it committed."""

@@ -1,0 +1,47 @@
+"""Named points at which a test can kill the process: `HARNESS_TUI_FAILPOINT="journal.after_commit:3"` (third time)."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+FAILPOINTS = frozenset(
+    {
+        "approve.after_commit",
+        "approve.before_commit",
+        "attempt.launched",
+        "engine.recovering",
+        "journal.after_commit",
+        "journal.before_commit",
+        "model.after_request",
+        "run.before_finish",
+        "service.started",
+        "tool.after_effect",
+        "tool.after_intent",
+        "verify.before",
+    }
+)
+"""All names there are; a point is added here and hit where it happens."""
+
+
+def parse(text: str) -> dict[str, int]:
+    """`name` or `name:3` -> {name: times still to pass}. Raises ValueError for a name nobody hits."""
+    name, _, count = text.partition(":")
+    if not name:
+        return {}
+    if name not in FAILPOINTS:
+        raise ValueError(f"HARNESS_TUI_FAILPOINT names {name!r}; there are {', '.join(sorted(FAILPOINTS))}.")
+    return {name: int(count or 1)}
+
+
+_armed = parse(os.environ.get("HARNESS_TUI_FAILPOINT", ""))
+
+
+def hit(name: str) -> None:
+    """Pass the point, or end here as SIGKILL ends a process: nothing is flushed, closed or caught."""
+    left = _armed.get(name)
+    if left is None:
+        return
+    _armed[name] = left - 1
+    if left <= 1:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,103 @@
+"""The journal read while no engine runs: plain sqlite3, `mode=ro`, no event loop, so that list verbs start at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+from urllib.parse import quote
+
+from ..domain.errors import SetupError
+from ..domain.events import Envelope
+from ..domain.fold import Views
+from ..domain.views import ApprovalRow, Row, RunRow
+from . import schema, tables
+
+T = TypeVar("T")
+
+_NOTHING: tuple[list[Row], int] = ([], 0)
+
+
+class Reader:
+    """Answers from the file as it is now; a missing or empty file has nothing to tell, which is no error.
+
+    Never `immutable=1`: that ignores what is still in the write-ahead log. No cursor stays open between calls, since
+    a reading that lasts stops the log from being cut. Every method raises SetupError for a damaged or newer file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._con: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def views(self) -> Views:
+        """Everything open and the newest of what ended, at one pos."""
+        views = Views()
+        rows, pos = self._ask(tables.load, _NOTHING)
+        views.load(rows, pos)
+        return views
+
+    def runs(self, limit: int = 200) -> list[RunRow]:
+        """Root runs, newest first."""
+        return self._ask(lambda con: tables.roots(con, limit), [])
+
+    def run(self, uid: str) -> RunRow | None:
+        """One run, root or attempt; None when there is none."""
+        return self._ask(lambda con: tables.run(con, uid), None)
+
+    def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
+        """Open requests, oldest first; all = decided ones too."""
+        return self._ask(lambda con: tables.approvals(con, all=all), [])
+
+    def tail(self, after: int = 0, root: str = "", limit: int = 500) -> list[Envelope]:
+        """Events with pos > after in commit order: of the run `root` and all under it, or of all runs ("")."""
+        return self._ask(lambda con: tables.tail(con, after, root, limit), [])
+
+    def stream(self, run: str) -> list[Envelope]:
+        """One run's own stream, without its children's."""
+        return self._ask(lambda con: tables.stream(con, run), [])
+
+    def check(self) -> list[str]:
+        """As `Journal.check`: problems as sentences, none = sound (or nothing there)."""
+        return self._ask(tables.problems, [])
+
+    def close(self) -> None:
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        try:
+            con = self._connect()
+            return empty if con is None else question(con)
+        except sqlite3.Error as error:
+            if schema.is_damage(error):
+                raise schema.damaged(str(self._path), error) from None
+            raise SetupError(
+                f"Cannot read the journal {self._path}: {error}.", "Look at its owner and mode, and try again."
+            ) from None
+
+    def _connect(self) -> sqlite3.Connection | None:
+        if self._con is None:
+            if not self._path.exists():
+                return None
+            con = sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True, isolation_level=None)
+            try:
+                found = schema.known(con, str(self._path))
+            except BaseException:
+                con.close()
+                raise
+            if not found:
+                con.close()
+                return None
+            self._con = con
+        return self._con
