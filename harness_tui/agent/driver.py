@@ -1,4 +1,4 @@
-"""The lifecycle of one root run: drives its attempts from effect to effect, keeps both streams, always closes the world.
+"""The lifecycle of one root run: drives its attempts from effect to effect and always closes the world.
 
 The order is always the same: decide, evolve, append, and only then the next effect. Decisions come in from the desk
 while the driver waits; a lock makes each input one append.

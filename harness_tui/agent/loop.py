@@ -6,11 +6,11 @@ import asyncio
 import datetime
 import itertools
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..config.clock import SystemClock
 from ..domain.errors import ApprovalError
 from ..domain.events import ApprovalRequested, Envelope, RunStarted, Write
 from ..domain.fold import Views
@@ -30,16 +30,6 @@ from .kit import Kit
 
 Approve = Callable[[ApprovalRow], bool]
 """Decides one request; it sees what a card shows."""
-
-
-class SystemClock:
-    """The real clock."""
-
-    def now(self) -> int:
-        return time.time_ns() // 1000
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,178 @@
+"""The engine: EnginePort in its own process. Whoever holds the lock opens one; everybody else attaches."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import difflib
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+
+from .. import __version__
+from ..agent.kit import Kit
+from ..config.clock import SystemClock
+from ..config.paths import Paths
+from ..domain.errors import UsageError
+from ..domain.events import EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
+from ..domain.ledger import Account, Ledger
+from ..domain.seams import Clock
+from ..domain.task import RunSpec
+from ..domain.views import ApprovalRow, RunRow
+from ..journal.blobs import BlobStore
+from ..journal.failpoints import hit
+from ..journal.journal import Journal
+from ..port.commands import AnyCommand, CancelRun, Decide, Reply, Resolve, StartRun, StopEngine
+from ..port.snapshot import Batch, EngineInfo, Snapshot
+from . import snapshots, worlds
+from .bus import Bus
+from .desk import Desk
+from .services import Services
+from .supervisor import Supervisor
+
+STREAM = "engine"
+
+
+class Engine:
+    """One engine over one home. Open it with `Engine.open`; the caller holds the home's lock.
+
+    Attributes:
+        stopped: set once a stop was asked for; the host then calls `close`.
+    """
+
+    def __init__(self, paths: Paths, journal: Journal, clock: Clock) -> None:
+        self.paths = paths
+        self.journal = journal
+        self.clock = clock
+        self.stopped = asyncio.Event()
+        self._now = False
+        self._started = clock.now()
+        self._blobs = BlobStore(paths.blobs)
+        self._ledger = Ledger()
+        self._services = Services()
+        self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
+        self._supervisor = Supervisor(journal, self._kit, self._services)
+        self._desk = Desk(lambda: journal.views, self._supervisor, clock)
+        self._runs = max((_number(r.id) for r in journal.views.runs.values()), default=0)
+        self._asked = max((_number(a) for a in journal.views.approvals), default=0)
+
+    @classmethod
+    async def open(cls, paths: Paths, *, clock: Clock | None = None) -> Engine:
+        """Open the journal, recover unfinished runs and go on with them. Raises SetupError."""
+        paths.ensure()
+        clock = clock or SystemClock()
+        journal = await Journal.open(paths.journal, clock)
+        engine = cls(paths, journal, clock)
+        journal.subscribe(engine._bus.publish)
+        await engine._recover()
+        return engine
+
+    async def _recover(self) -> None:
+        views = self.journal.views
+        for scope, row in views.budgets.items():
+            self._ledger.accounts[scope] = Account(row.limit, row.held, row.spent)
+        await self._note(EngineStarted(os.getpid(), __version__, self.journal.epoch))
+        hit("engine.recovering")
+        runs = await self._supervisor.recover()
+        if runs:
+            doubts = sum(a.open and a.kind == "in_doubt" for a in views.approvals.values())
+            await self._note(EngineRecovered(runs, doubts))
+
+    async def close(self, now: bool = False) -> None:
+        """Leave open runs for the next engine, end services, close the journal."""
+        await self._supervisor.close(now=now or self._now)
+        await self._services.close()
+        await self._note(EngineStopped("asked to stop"))
+        self._bus.close()
+        await self.journal.close()
+
+    async def _note(self, event: Event) -> None:
+        await self.journal.append([Write(STREAM, self.journal.head(STREAM), (event,))])
+
+    def _kit(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> Kit:
+        return Kit(
+            log=self.journal,
+            clock=self.clock,
+            ledger=self._ledger,
+            model=lambda s: worlds.model(s, secrets),
+            environment=lambda s, session: worlds.environment(s, session, self._blobs, secrets),
+            approval_id=self._approval_id,
+            random=random.random,
+            day=lambda: datetime.date.today().isoformat(),
+            flow=self._bus.flow,
+        )
+
+    def _approval_id(self) -> str:
+        self._asked += 1
+        return f"A-{self._asked}"
+
+    # -- EnginePort ----------------------------------------------------------------------------------------------
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo(
+            pid=os.getpid(),
+            version=__version__,
+            home=str(self.paths.home),
+            host=socket.gethostname(),
+            started=self._started,
+            socket=str(self.paths.socket),
+            utc_offset_s=time.localtime().tm_gmtoff,
+            workspaces=tuple(sorted({r.workspace for r in self.journal.views.runs.values() if r.open and r.workspace})),
+        )
+
+    async def snapshot(self) -> Snapshot:
+        return await snapshots.take(self.journal, await self.info(), self.clock.now())
+
+    def batches(self, since: int) -> AsyncIterator[Batch]:
+        return self._bus.batches(since)
+
+    async def send(self, command: AnyCommand) -> Reply:
+        match command:
+            case StartRun(spec, secrets):
+                self._runs += 1
+                uid = f"r{self._runs}"
+                await self._supervisor.start(uid, spec, secrets)
+                return Reply(uid, f"{uid} started.")
+            case CancelRun(run, by, reason):
+                row = await self.run(run)
+                if not row.open or not await self._supervisor.cancel(root_of(row.id), by, reason):
+                    raise UsageError(f"{run} is over: {row.state}.")
+                return Reply(row.id, f"{row.id} is being cancelled.")
+            case Decide():
+                return await self._desk.decide(command)
+            case Resolve():
+                return await self._desk.resolve(command)
+            case StopEngine(now):
+                self._now = now
+                self.stopped.set()
+                return Reply(text="The engine stops.")
+
+    async def runs(self, limit: int = 200) -> list[RunRow]:
+        roots = [r for r in self.journal.views.runs.values() if r.kind == "agent"]
+        return sorted(roots, key=lambda r: r.started, reverse=True)[:limit]
+
+    async def run(self, run: str) -> RunRow:
+        rows = self.journal.views.runs
+        if run in rows:
+            return rows[run]
+        near = difflib.get_close_matches(run, rows, 1)
+        hint = f"Did you mean {near[0]}?" if near else "List them with: harness-tui runs list"
+        raise UsageError(f"There is no run {run}.", hint)
+
+    async def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
+        rows = [a for a in self.journal.views.approvals.values() if all or a.open]
+        return sorted(rows, key=lambda a: a.requested)
+
+    async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        return await self.journal.tail(after=after, root=root_of(run), limit=limit)
+
+    async def blob(self, sha: str) -> bytes:
+        return await self._blobs.get(sha)
+
+
+def _number(ident: str) -> int:
+    """`r17` -> 17, `A-3` -> 3; children and strangers count as 0."""
+    digits = ident.lstrip("rA-")
+    return int(digits) if digits.isdigit() else 0

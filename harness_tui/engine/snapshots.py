@@ -1,0 +1,46 @@
+"""The bounded picture a console starts from: open runs, what waits, budgets, and the newest events."""
+
+from __future__ import annotations
+
+from ..domain.codec import WireEvent
+from ..journal.journal import Journal
+from ..port.snapshot import TRACE_ROWS, EngineInfo, Snapshot
+
+ENDED_RUNS = 60
+DECIDED = 30
+TRACE_BYTES = 128 * 1024
+
+
+async def take(journal: Journal, info: EngineInfo, now: int) -> Snapshot:
+    """A snapshot of at most some 256 KiB: rows from memory, the newest events from the log, one cursor."""
+    trace = _newest([WireEvent.of(e) for e in await journal.last(TRACE_ROWS)])
+    views = journal.views
+    runs = sorted((r for r in views.runs.values() if r.kind == "agent"), key=lambda r: (not r.open, -r.started))
+    shown = {r.id for r in runs if r.open} | {r.id for r in [r for r in runs if not r.open][:ENDED_RUNS]}
+    children = [r for r in views.runs.values() if r.parent in shown]
+    asked = sorted(views.approvals.values(), key=lambda a: a.requested)
+    decided = [a for a in asked if not a.open][-DECIDED:]
+    scopes = {f"run:{run}" for run in shown}
+    days = sorted(s for s in views.budgets if s.startswith("day:"))[-2:]
+    return Snapshot(
+        engine=info,
+        pos=views.pos,
+        at=now,
+        runs=(*(r for r in runs if r.id in shown), *children),
+        approvals=(*decided, *(a for a in asked if a.open)),
+        budgets=tuple(b for b in views.budgets.values() if b.scope in scopes or b.scope in days),
+        holds=tuple(views.holds.values()),
+        frames=tuple(f for f in views.frames.values() if f.run in shown),
+        trace=trace,
+    )
+
+
+def _newest(events: list[WireEvent]) -> tuple[WireEvent, ...]:
+    """As many of the newest events as fit the byte limit, in order."""
+    size, kept = 0, []
+    for event in reversed(events):
+        size += len(bytes(event.body)) + 40
+        if size > TRACE_BYTES:
+            break
+        kept.append(event)
+    return tuple(reversed(kept))

@@ -1,0 +1,127 @@
+"""The supervisor: one driver per open run, started, recovered, kept through a full disk, and ended cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+
+from ..agent.driver import Driver
+from ..agent.kit import Kit
+from ..domain.errors import HarnessError, SetupError
+from ..domain.events import Flow, RunFinished, RunStarted, Write
+from ..domain.policy import may
+from ..domain.task import RunSpec
+from ..journal.journal import Journal
+from . import worlds
+from .services import Services
+
+RETRY_HALTED = 15.0
+"""Seconds after which a run that the disk or the set-up stopped is tried again."""
+
+HALTED = "halted"
+"""Flow key under which a halted run says why; the front end that waits for it ends with the error's exit code."""
+
+log = logging.getLogger(__name__)
+
+KitFor = Callable[[str, RunSpec, Mapping[str, str]], Kit]
+
+
+class Supervisor:
+    def __init__(self, journal: Journal, kit_for: KitFor, services: Services) -> None:
+        self._journal = journal
+        self._kit_for = kit_for
+        self._services = services
+        self._drivers: dict[str, Driver] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def driver(self, run: str) -> Driver | None:
+        """The live driver of an open root run."""
+        return self._drivers.get(run)
+
+    async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> None:
+        """Write the run down and drive it. Raises SetupError when its service does not start."""
+        kit = self._kit_for(uid, spec, secrets)
+        tools = kit.environment(spec, uid).tools
+        await self._services.ensure(uid, spec.service)
+        kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens)
+        await self._journal.append([Write(uid, 0, (RunStarted(spec, may(tools, spec.task.level)),))])
+        self._drive(uid, spec, kit)
+
+    async def recover(self) -> int:
+        """Continue every unfinished run from its last event; returns how many."""
+        open_runs = [r.id for r in self._journal.views.runs.values() if r.kind == "agent" and r.open]
+        for uid in open_runs:
+            spec = await self._spec(uid)
+            if spec.in_process:
+                why = "its program ended"
+                over = RunFinished("failed", None, why, "", "error", 1, why)
+                await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
+                continue
+            kit = self._kit_for(uid, spec, {})
+            kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens)
+            self._drive(uid, spec, kit)
+        return len(open_runs)
+
+    async def _spec(self, uid: str) -> RunSpec:
+        first = (await self._journal.stream(uid))[0].event
+        assert isinstance(first, RunStarted)
+        return first.spec
+
+    async def cancel(self, run: str, by: str, reason: str) -> bool:
+        """Ask an open run to end; False when there is none."""
+        driver = self._drivers.get(run)
+        if driver is None:
+            return False
+        await driver.cancel(by, reason)
+        return True
+
+    async def close(self, *, now: bool) -> None:
+        """Leave every open run where it is. A started consequential call may end first, unless `now`."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if now:
+            await asyncio.wait(tasks, timeout=1) if tasks else None
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _drive(self, uid: str, spec: RunSpec, kit: Kit) -> None:
+        driver = Driver(uid, spec, kit, restart=worlds.uses_browser(spec))
+        self._drivers[uid] = driver
+        self._tasks[uid] = asyncio.create_task(self._keep(uid, driver), name=f"run {uid}")
+
+    async def _keep(self, uid: str, driver: Driver) -> None:
+        try:
+            while not await self._once(uid, driver):
+                await driver.kit.clock.sleep(RETRY_HALTED)
+        finally:
+            self._drivers.pop(uid, None)
+            self._tasks.pop(uid, None)
+            with contextlib.suppress(Exception):
+                await self._services.stop(uid)
+
+    async def _once(self, uid: str, driver: Driver) -> bool:
+        """Drive until the run ends; False when it was halted and is to be tried again."""
+        try:
+            await self._services.ensure(uid, driver.spec.service)
+            await driver.load()
+            await driver.run()
+        except SetupError as error:
+            log.error("%s halted: %s", uid, error)
+            driver.kit.flow(Flow(uid, HALTED, str(error), error.exit_code))
+            return False
+        except Exception as error:
+            log.exception("%s failed inside", uid)
+            await self._fail(uid, driver, error)
+        return True
+
+    async def _fail(self, uid: str, driver: Driver, error: Exception) -> None:
+        """A bug must not leave a run open for ever: end it with what is known."""
+        why = str(error) if isinstance(error, HarnessError) else f"internal error: {type(error).__name__}: {error}"
+        code = error.exit_code if isinstance(error, HarnessError) else 1
+        over = RunFinished("failed", None, why, "", "error", code, f"{why} The engine's log has more.")
+        with contextlib.suppress(Exception):
+            await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
