@@ -22,8 +22,8 @@ _CHAT = "openai-chat"
 def default_model(environ: Mapping[str, str], *, url: str = "", model: str = "", api: str = "") -> ModelSpec:
     """The model to use, given the flags (none by default) and the environment.
 
-    Order: `--api` of an installed kind; `--url`; OPENAI_API_KEY or OPENAI_BASE_URL; a local Ollama that answers. A model
-    is never guessed among several of a server the operator named. Raises UsageError, SetupError (exit 78).
+    Order: `--api` of an installed kind; `--url`; OPENAI_API_KEY or OPENAI_BASE_URL; a local Ollama that answers.
+    Among several models of a server the operator named none is guessed. Raises UsageError, SetupError (exit 78).
     """
     key = f"env:{KEY}" if environ.get(KEY, "").strip() else ""
     if api and api != _CHAT:

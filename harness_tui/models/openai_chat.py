@@ -78,27 +78,26 @@ class OpenAIChat:
             "/chat/completions",
             cast_to=object,
             body=body_of(request, self.name, max_field=limit),
+            options={"headers": self._withheld()},
             stream=True,
             stream_cls=self._sdk.AsyncStream[object],
         )
+
+    def _withheld(self) -> dict[str, Any]:
+        """Headers the SDK would add by itself: a key we do not have, and the names of an OpenAI account elsewhere."""
+        names = [] if self._at.key else ["Authorization"]
+        if self._at.host != _OPENAI:
+            names += ["OpenAI-Organization", "OpenAI-Project"]
+        return dict.fromkeys(names, self._sdk.Omit())
 
 
 def _connect(at: Endpoint) -> tuple[Any, Any]:
     """Import the SDK and build its client: a second of work, so it runs in a thread."""
     sdk = importlib.import_module("openai")
-    absent: dict[str, Any] = {}
-    if not at.key:
-        absent["Authorization"] = sdk.Omit()
-    if at.host != _OPENAI:
-        # These come from OPENAI_ORG_ID and OPENAI_PROJECT_ID and are nobody else's business.
-        absent |= {"OpenAI-Organization": sdk.Omit(), "OpenAI-Project": sdk.Omit()}
     timeout = sdk.Timeout(
         connect=failures.CONNECT_TIMEOUT, read=failures.IDLE_TIMEOUT, write=failures.IDLE_TIMEOUT, pool=None
     )
-    client = sdk.AsyncOpenAI(
-        base_url=at.url, api_key=at.key or "none", max_retries=0, timeout=timeout, default_headers=absent
-    )
-    return sdk, client
+    return sdk, sdk.AsyncOpenAI(base_url=at.url, api_key=at.key or "none", max_retries=0, timeout=timeout)
 
 
 def _nothing(at: Endpoint, content_type: str) -> ModelError:
