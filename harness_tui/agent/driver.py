@@ -75,10 +75,6 @@ class Driver:
         s = self.attempt
         if s.world == "open" or s.phase == "asking":
             await self._input(inp.Lost("the engine stopped", s.hold))
-        if s.phase == "acting" and not self.restart:
-            at_call = s.unsettled
-            if at_call and at_call.state == "started" and s.started[at_call.id].risk in ("destructive", "network"):
-                await self._input(inp.Doubted(at_call.id, self.kit.approval_id()))
 
     async def _turn(self) -> None:
         assert self.attempt is not None

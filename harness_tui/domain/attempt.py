@@ -1,7 +1,7 @@
 """One attempt as a state machine: the 8-step loop without I/O, so that a crash can continue it from its last event.
 
-`decide(state, input) -> events`, `evolve(state, event)` in place, `pending(state) -> effect`. All events of one input are
-one append; the effect starts after its commit; recovery is `pending` of the folded state.
+`decide(state, input) -> events`, `evolve(state, event)` in place, `pending(state) -> effect`. All events of one input
+are one append; the effect starts after its commit; recovery is `pending` of the folded state.
 """
 
 from __future__ import annotations
@@ -158,6 +158,9 @@ def pending(s: AttemptState) -> Effect | None:
     doubt = next((c for c in s.calls.values() if c.state == "doubt"), None)
     if doubt:
         return AwaitDecision(doubt.approval, 0)
+    at = s.unsettled
+    if s.world == "closed" and at and at.state == "started" and s.started[at.id].risk in ("destructive", "network"):
+        return RaiseDoubt(at)
     if s.world == "closed" and s.restart:
         return _pending_without_world(s)
     if s.world != "open" and s.phase not in ("stopped", "verified"):
@@ -195,8 +198,6 @@ def _pending_without_world(s: AttemptState) -> Effect:
     if s.phase == "stopped" and not s.verifies:
         return Verify()
     at = s.unsettled
-    if at and at.state == "started" and s.started[at.id].risk in ("destructive", "network"):
-        return RaiseDoubt(at)
     if at and at.state == "asking":
         return AwaitDecision(at.approval, s.requests[at.approval].expires)
     return Finish(interrupted=True, reason=s.lost or "the environment closed")
@@ -305,7 +306,7 @@ def _judged(s: AttemptState, x: inp.Judged) -> list[Event]:
     if judgement.verdict == "allow":
         return [*withdrawn, _start(at, proposal, action, "")]
     for carried in s.carried.values():
-        if carried.approval and not carried.happened and carried.tool == at.call.name:
+        if not carried.happened and carried.tool == at.call.name:
             if carried.action == action:
                 return [_start(at, proposal, full_digest(proposal, s.uid, 0), carried.approval)]
             withdrawn = _withdraw(carried.approval, "the new attempt would run something else")
@@ -411,9 +412,8 @@ def _lost(s: AttemptState, reason: str, spent: int) -> list[Event]:
 
 def _ended(s: AttemptState, interrupted: bool, reason: str) -> list[Event]:
     out: list[Event] = [ev.EnvironmentClosed(reason or "the attempt ended")] if s.world == "open" else []
-    spent = {started.approval for started in s.started.values()}
     if not interrupted:
-        unused = [c.approval for c in s.carried.values() if c.approval and not c.happened and c.approval not in spent]
+        unused = [c.approval for c in s.carried.values() if not c.happened]
         out += [ev.ApprovalWithdrawn(a, "the new attempt did not come to the approved action") for a in unused]
         waiting = [c.approval for c in s.calls.values() if c.state == "asking"]
         out += [ev.ApprovalWithdrawn(a, "the run ended") for a in waiting]
@@ -488,8 +488,9 @@ def evolve(s: AttemptState, event: Event) -> None:
 
 def _evolve_call(s: AttemptState, event: Event) -> None:
     match event:
-        case ev.ToolStarted(call, _, risk):
+        case ev.ToolStarted(call, _, risk, approval=approval):
             s.calls[call].state = "started"
+            s.carried.pop(approval, None)
             s.started[call] = event
             s.acted = s.acted or risk in ("destructive", "network")
         case ev.ToolFinished(call, tool, ok, text):
@@ -522,15 +523,23 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
             s.resolutions[ident] = event
             for at in s.calls.values():
                 if at.approval == ident and resolution == "again":
-                    at.state = "started" if not s.restart else "settled"
+                    _again(s, at, s.requests[ident])
         case _:
             pass
 
 
+def _again(s: AttemptState, at: Call, request: ev.ApprovalRequested) -> None:
+    """The operator wants it once more: in a world that goes on, judged anew; else the next attempt may."""
+    if s.restart:
+        at.state = "settled"
+    else:
+        at.state, at.approval = "requested", ""
+        s.carried[request.id] = Carried(request.id, request.tool, request.action)
+
+
 def carry(s: AttemptState) -> tuple[Carried, ...]:
     """What an interrupted attempt hands to the next: approvals not yet spent, effects the operator vouched for."""
-    spent = {started.approval for started in s.started.values() if started.approval}
-    out = [c for c in s.carried.values() if c.happened or c.approval not in spent]
+    out = list(s.carried.values())
     for at in s.calls.values():
         request = s.requests.get(at.approval)
         if request is None:
