@@ -1,0 +1,205 @@
+"""A scripted stand-in for a model, so that the demo needs no key: it behaves like a weak one.
+
+It goes to the site, reads the stories and clicks the arrow of the first. When it meets a login page it looks where it
+is, gives up, and claims success. It reacts only to the messages it is given and knows no site: `decide` is a pure
+function of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ..domain.messages import Answer, Delta, Message, ModelRequest, Part, Text, ToolCall, ToolResult, ToolSpec, Usage
+
+PACE = "HARNESS_TUI_STAND_IN_PACE"
+"""Seconds one answer takes, so that people can watch; unset or unreadable means none."""
+
+DONE = "I upvoted the first story."
+CHARS_PER_TOKEN = 4
+
+_URL = re.compile(r"https?://[^\s<>\"'`)\]]+")
+_LOGIN_PAGE = re.compile(r"log[ -]?in|sign[ -]?in|/vote\b|password", re.IGNORECASE)
+_SIGNED_IN = re.compile(r"(signed|logged) (you )?in|authenticated", re.IGNORECASE)
+_ALREADY_CLICKED = re.compile(r"must not be repeated.*browser_click", re.DOTALL)
+_NOT_DECIDED = re.compile(r"denied|nobody decided", re.IGNORECASE)
+
+
+class Story(msgspec.Struct, frozen=True):
+    """One entry of what `browser_get_stories` answered."""
+
+    id: str
+    arrow: str
+    voted: bool
+
+
+class Seen(msgspec.Struct):
+    """What the conversation comes to.
+
+    Attributes:
+        steps: results since the last message of the harness, oldest first.
+        clicked: selector of the first click of all, or "".
+        began: whether anything was done before that message.
+        signed_in: the harness said that it has signed in.
+        happened: the harness said that the click is done and must not be repeated.
+    """
+
+    url: str = ""
+    steps: list[ToolResult] = []
+    clicked: str = ""
+    began: bool = False
+    signed_in: bool = False
+    happened: bool = False
+
+
+def decide(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[Part, ...]:
+    """The next answer: a sentence, and at most one call of a tool that is in `tools`. Never raises."""
+    say, name, arguments = _next(_look(messages))
+    if not name:
+        return (Text(say),)
+    if name not in {tool.name for tool in tools}:
+        return (Text(f"I cannot do this: I am a scripted stand-in and have no tool {name}."),)
+    return (Text(say), ToolCall(_fresh_id(messages), name, arguments))
+
+
+def _look(messages: Sequence[Message]) -> Seen:
+    seen = Seen(url=_start(messages))
+    for message in messages:
+        if message.role == "user":
+            seen.began = seen.began or bool(seen.steps)
+            seen.steps = []
+            seen.signed_in = seen.signed_in or (seen.began and bool(_SIGNED_IN.search(message.text)))
+            seen.happened = seen.happened or bool(_ALREADY_CLICKED.search(message.text))
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                seen.steps.append(part)
+            elif isinstance(part, ToolCall) and part.name == "browser_click":
+                seen.clicked = seen.clicked or str(part.arguments.get("selector", ""))
+    return seen
+
+
+def _start(messages: Sequence[Message]) -> str:
+    """The first address the rules name, else the first one a person names."""
+    for role in ("system", "user"):
+        for message in messages:
+            found = _URL.search(message.text) if message.role == role else None
+            if found:
+                return found.group().rstrip(".,;:!?")
+    return ""
+
+
+_Move = tuple[str, str, dict[str, Any]]
+"""What it says, the tool it calls ("" = it is done), and with what."""
+
+_READ: _Move = ("I will read the list of stories.", "browser_get_stories", {})
+
+
+def _next(seen: Seen) -> _Move:
+    """What a weak model does now, judged by the last result alone."""
+    last = seen.steps[-1] if seen.steps else None
+    match last:
+        case None:
+            return _READ if seen.began or not seen.url else _open(seen)
+        case ToolResult(ok=False, text=text) if _NOT_DECIDED.search(text):
+            return _give_up("The operator denied the vote." if "denied" in text.lower() else "Nobody decided in time.")
+        case ToolResult(name="browser_navigate", ok=False):
+            return _give_up(f"I could not open {seen.url}.")
+        case ToolResult(name="browser_navigate"):
+            return _READ
+        case ToolResult(name="browser_get_stories", text=text):
+            return _vote(seen, list(_stories(text)))
+        case ToolResult(name="browser_click", ok=False):
+            return _give_up("I could not click the arrow of the first story.")
+        case ToolResult(name="browser_click", text=text) if _LOGIN_PAGE.search(text) and not seen.signed_in:
+            return ("That looks like another page. I will check where I am.", "browser_url", {})
+        case _:
+            return _give_up(DONE)
+
+
+def _open(seen: Seen) -> _Move:
+    return ("I will open the news site.", "browser_navigate", {"url": seen.url})
+
+
+def _give_up(say: str) -> _Move:
+    return (say, "", {})
+
+
+def _vote(seen: Seen, stories: list[Story]) -> _Move:
+    if not stories:
+        opened = any(step.name == "browser_navigate" for step in seen.steps)
+        return _give_up("I could not find any story.") if opened or not seen.url else _open(seen)
+    if seen.happened:
+        return _give_up(DONE)
+    if seen.clicked:
+        again = next((story for story in stories if story.arrow == seen.clicked), None)
+        if again is not None and again.voted:
+            return _give_up(DONE)
+        return ("I am signed in now, so I will vote again.", "browser_click", {"selector": seen.clicked})
+    if stories[0].voted:
+        return _give_up("The first story was already upvoted.")
+    return ("I will click the arrow of the first story.", "browser_click", {"selector": stories[0].arrow})
+
+
+def _stories(text: str) -> Iterator[Story]:
+    """The stories of a result: JSON objects with id, voted and arrow (else the usual one), as far as they are whole."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        try:
+            entry, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return
+        ident, arrow = entry.get("id"), entry.get("arrow")
+        if isinstance(ident, str) and ident:
+            yield Story(
+                ident, arrow if isinstance(arrow, str) and arrow else f"#up_{ident}", entry.get("voted") is True
+            )
+        at = text.find("{", end)
+
+
+def _fresh_id(messages: Sequence[Message]) -> str:
+    """One more than the highest id still in sight: unique even when old messages were trimmed away."""
+    found = (re.fullmatch(r"call_(\d{1,9})", call.id) for message in messages for call in message.calls)
+    return f"call_{max((int(match.group(1)) for match in found if match), default=0) + 1}"
+
+
+class StandIn:
+    """The stand-in behind the same interface as a model. Labelled wherever it shows, never chosen silently."""
+
+    label = "stand-in (scripted, not a model)"
+
+    def __init__(self, url: str = "", model: str = "stand-in", key: str = "") -> None:
+        """`url` and `key` are taken and ignored: there is no endpoint."""
+        self.name = model
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
+        """A few deltas and the answer; usage is estimated from the characters read and written."""
+        parts = decide(request.messages, request.tools)
+        words = [word for part in parts if isinstance(part, Text) for word in re.findall(r"\S+\s*", part.text)]
+        pause = _pace() / max(1, len(words))
+        for word in words:
+            await asyncio.sleep(pause)
+            yield Delta(word)
+        calls = any(isinstance(part, ToolCall) for part in parts)
+        usage = Usage(input=_tokens((request.messages, request.tools)), output=_tokens(parts))
+        yield Answer(parts, usage, "tool_calls" if calls else "end", self.name, usage_reported=False)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _tokens(what: object) -> int:
+    return -(-len(msgspec.json.encode(what)) // CHARS_PER_TOKEN)
+
+
+def _pace() -> float:
+    try:
+        return min(max(float(os.environ.get(PACE, "0")), 0.0), 60.0)
+    except ValueError:
+        return 0.0
