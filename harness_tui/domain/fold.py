@@ -131,7 +131,9 @@ def _attempt_started(v: Views, e: Envelope, x: ev.AttemptStarted) -> None:
 
 
 def _run_finished(v: Views, e: Envelope, x: ev.RunFinished) -> None:
-    row = v.runs[e.run]
+    row = v.runs.get(e.run)
+    if row is None:  # a console's snapshot is bounded: an old run may be missing
+        return
     row.state, row.ended, row.waits, row.retry_at = x.state, e.at, "", 0
     row.verified, row.reason, row.claim = x.verified, x.reason, x.claim
     row.stopped_by, row.exit, row.error = x.stopped_by, x.exit, x.error
@@ -140,7 +142,9 @@ def _run_finished(v: Views, e: Envelope, x: ev.RunFinished) -> None:
 
 
 def _attempt_finished(v: Views, e: Envelope, x: ev.AttemptFinished) -> None:
-    row = v.runs[e.run]
+    row = v.runs.get(e.run)
+    if row is None:
+        return
     row.state = "failed" if x.state == "interrupted" else x.state
     row.ended, row.reason, row.exit, row.last, row.waits = e.at, x.reason, x.exit, x.reason or x.state, ""
     v.touch("run", row.id, row)

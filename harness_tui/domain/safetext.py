@@ -62,5 +62,5 @@ def mark_spaces(text: str) -> str:
 
 def clip(text: str, width: int) -> str:
     """One safe line of at most `width` characters; what was cut shows as `~`."""
-    line = safe(text)
+    line = safe(text[: width + 1])  # escapes only lengthen, so what follows cannot show
     return line if len(line) <= width else line[: max(0, width - 1)] + "~"

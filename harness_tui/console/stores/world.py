@@ -1,0 +1,170 @@
+"""What the engine said: views, the ring of trace rows, flow and counts. The fold of batches happens here, nothing else."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from ...domain.codec import WireEvent
+from ...domain.events import Envelope, Flow, root_of
+from ...domain.fold import Views
+from ...domain.trace import line
+from ...domain.views import ApprovalRow, BudgetRow, RunRow
+from ...port.snapshot import Batch, EngineInfo, Snapshot
+from .filter import Filter
+from .ring import Ring, Row
+
+TAIL = 300
+"""Rows of one run kept at hand for its tail."""
+RUNS_AT_HAND = 500
+
+
+class World:
+    """Everything shown is read from here.
+
+    Attributes:
+        matched: numbers of the ring's rows that pass the trace's filter.
+        flow: newest flow item of a root run that has said nothing since.
+        unreadable: events of a newer engine this console does not know; counted, never guessed.
+        restarted: us, when another engine process answered than the one before; 0 = never.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+        self.views = Views()
+        self.engine: EngineInfo | None = None
+        self.ring = Ring()
+        self.matched: deque[int] = deque()
+        self.filter = Filter()
+        self.flow: dict[str, Flow] = {}
+        self.seen_pos = 0
+        self.dropped = self.unreadable = 0
+        self.restarted = 0
+        self._tails: dict[str, deque[int]] = {}
+        self._flow_rows: dict[tuple[str, str], Row] = {}
+        self._second, self._count, self._rate = 0, 0, 0
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def attach(self, snapshot: Snapshot) -> None:
+        """Take a snapshot; the ring keeps what it has and is continued."""
+        if self.engine and (self.engine.pid, self.engine.started) != (snapshot.engine.pid, snapshot.engine.started):
+            self.restarted = self.now()
+        self.engine = snapshot.engine
+        self.views = Views()
+        rows = (*snapshot.runs, *snapshot.approvals, *snapshot.budgets, *snapshot.holds, *snapshot.frames)
+        # Rows change in place; a copy keeps the snapshot itself what it was when the engine is in this process.
+        self.views.load((msgspec.structs.replace(row) for row in rows), snapshot.pos)
+        missed = bool(self.seen_pos and snapshot.trace and snapshot.trace[0].pos > self.seen_pos + 1)
+        if missed:
+            text = "events between were not received; `runs show` and `trace` have them all"
+            self._add(Row(0, snapshot.at, "", "", "note", "engine", text))
+        for wire in snapshot.trace:
+            self._event(wire)
+        self.seen_pos = max(self.seen_pos, snapshot.pos)
+
+    def fold(self, batch: Batch) -> None:
+        """Fold one batch: state events in order, then the newest flow."""
+        for wire in batch.events:
+            self._event(wire)
+        for item in batch.flow:
+            self._flow(item)
+        self.dropped += batch.dropped
+        self._counted(len(batch.events) + len(batch.flow) + batch.dropped)
+
+    def _event(self, wire: WireEvent) -> None:
+        if wire.pos <= self.seen_pos:
+            return
+        try:
+            envelope = wire.open()
+        except (KeyError, msgspec.MsgspecError):
+            self.unreadable += 1
+            return
+        self.views.apply(envelope)
+        self.seen_pos = wire.pos
+        root = root_of(wire.run)
+        self.flow.pop(root, None)
+        drawn = line(envelope)
+        if drawn:
+            self._add(Row(0, drawn.at, drawn.run, drawn.stream, drawn.state, drawn.kind, drawn.text, envelope))
+            if self._flow_rows:
+                self._flow_rows = {key: row for key, row in self._flow_rows.items() if row.run != root}
+
+    def _flow(self, item: Flow) -> None:
+        root = root_of(item.run)
+        self.flow[root] = item
+        key = (item.run, item.key)
+        row = self._flow_rows.get(key)
+        if row is not None and self.ring.get(row.seq) is row:
+            row.at, row.text, row.alike = self.now(), said(item), row.alike + 1
+            return
+        kind = "model" if item.key == "model" else "step"
+        self._flow_rows[key] = self._add(Row(0, self.now(), root, item.run, "run", kind, said(item), flow=item.key))
+
+    def _add(self, row: Row) -> Row:
+        self.ring.add(row)
+        if self.passes(row):
+            self.matched.append(row.seq)
+        while self.matched and self.matched[0] < self.ring.first:
+            self.matched.popleft()
+        if row.run:
+            tail = self._tails.get(row.run)
+            if tail is None:
+                tail = self._tails[row.run] = deque(maxlen=TAIL)
+                if len(self._tails) > RUNS_AT_HAND:
+                    del self._tails[next(iter(self._tails))]
+            tail.append(row.seq)
+        return row
+
+    def _counted(self, count: int) -> None:
+        second = self.now() // 1_000_000
+        if second != self._second:
+            self._rate = self._count if second == self._second + 1 else 0
+            self._second, self._count = second, 0
+        self._count += count
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    def rate(self) -> int:
+        """Events and flow items of the last whole second."""
+        ago = self.now() // 1_000_000 - self._second
+        return self._rate if ago <= 0 else self._count if ago == 1 else 0
+
+    def passes(self, row: Row) -> bool:
+        return not self.filter or self.filter.lets(row.kind, row.state, row.run, lambda: row.text)
+
+    def refilter(self, source: str) -> None:
+        """Use another filter for the trace and test every row once."""
+        self.filter = Filter(source)
+        rows = (self.ring.get(seq) for seq in range(self.ring.first, self.ring.next))
+        self.matched = deque(row.seq for row in rows if row and self.passes(row))
+
+    def tail(self, run: str) -> list[Row]:
+        """The newest rows of a root run and its attempts, oldest first."""
+        return [row for seq in self._tails.get(run, ()) if (row := self.ring.get(seq))]
+
+    def roots(self) -> list[RunRow]:
+        return [row for row in self.views.runs.values() if not row.parent]
+
+    def attempts(self, run: str) -> list[RunRow]:
+        return [row for row in self.views.runs.values() if row.parent == run]
+
+    def waiting(self) -> list[ApprovalRow]:
+        """Open requests, oldest first."""
+        return sorted((row for row in self.views.approvals.values() if row.open), key=lambda row: (row.requested, row.id))
+
+    def budgets(self) -> list[BudgetRow]:
+        """Days newest first, then runs newest first."""
+        rows = list(self.views.budgets.values())
+        days = sorted((row for row in rows if row.scope.startswith("day:")), key=lambda row: row.scope, reverse=True)
+        return [*days, *reversed([row for row in rows if not row.scope.startswith("day:")])]
+
+    def event(self, row: Row) -> Envelope | None:
+        return row.envelope
+
+
+def said(item: Flow) -> str:
+    """A flow item in words. Deltas are sampled on the way, so only how much was said is true, not the text."""
+    return f"streaming {item.count} chars" if item.key == "model" else item.text

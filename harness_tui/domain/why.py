@@ -1,0 +1,112 @@
+"""Two answers every front end can give of a row: why does it not run, and can it do harm. Plain (unsafe) text."""
+
+from __future__ import annotations
+
+from .events import Fact
+from .fold import Views
+from .messages import RISKS
+from .views import ApprovalRow, RunRow
+
+_SECOND = 1_000_000
+_LEVELS = {
+    "L1": "L1 reads only; nothing can change",
+    "L2": "L2 asks for each consequential action",
+    "L3": "L3 acts on listed kinds, verified, inside an enforced sandbox",
+}
+_RISKS = {
+    "low": "low: idempotent, inside the sandbox",
+    "med": "med: destructive, with an undo the harness can name",
+    "high": "HIGH: no undo, a network write, in doubt, or outside an enforced sandbox",
+}
+
+
+def why(views: Views, ident: str, now: int) -> list[Fact]:
+    """Why a run or an approval does not move on, and what comes next. Empty when the id is unknown."""
+    if ident in views.approvals:
+        return _why_approval(views.approvals[ident], now)
+    row = views.runs.get(ident)
+    return _why_run(views, row, now) if row else []
+
+
+def may(views: Views, ident: str, now: int) -> list[Fact]:
+    """What a run may do without asking, what it has done, and what is left to spend. Empty when the id is unknown."""
+    if ident in views.approvals:
+        request = views.approvals[ident]
+        own = [Fact("request", _RISKS.get(request.risk, request.risk)), Fact("class", request.risk_class)]
+        return [*own, *may(views, request.run, now)]
+    row = views.runs.get(ident)
+    if row is None:
+        return []
+    by_word = {word: [risk for risk in RISKS if row.may.get(risk, "asks") == word] for word in ("acts", "asks", "cannot")}
+    facts = [Fact("level", _LEVELS.get(row.level, row.level))]
+    facts += [Fact(word, ", ".join(risks) or "-") for word, risks in by_word.items()]
+    facts.append(Fact("sandbox", "none: what it runs, it runs as you" if row.sandbox == "none" else f"enforced ({row.sandbox})"))
+    facts += [Fact("note", note) for note in row.notes]
+    facts.append(Fact("left", _left(views, row)))
+    did = ", ".join(f"{row.acted.get(risk, 0)} {risk}" for risk in RISKS)
+    return [*facts, Fact("did", did)]
+
+
+def _left(views: Views, row: RunRow) -> str:
+    budget = views.budgets.get(f"run:{row.parent or row.id}")
+    if budget is None or not budget.limit:
+        return "no token limit"
+    left = max(0, budget.limit - budget.spent - budget.held)
+    money = f", ${budget.usd_limit:.2f} limit" if budget.usd_limit is not None else ""
+    return f"{left:,} of {budget.limit:,} tok{money}"
+
+
+def _span(us: int) -> str:
+    seconds = max(0, us) // _SECOND
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
+
+
+def _why_approval(row: ApprovalRow, now: int) -> list[Fact]:
+    facts = [Fact("risk", _RISKS.get(row.risk, row.risk))]
+    if row.kind == "in_doubt":
+        facts.append(Fact("asked", "it started and no result is on record; only you can say what became of it"))
+    else:
+        facts.append(Fact("asked", f"policy asks for {row.risk_class} calls of {row.tool} at this run's level"))
+    if row.open:
+        facts.append(Fact("waits", f"for you, since {_span(now - row.requested)}; run {row.run} is parked meanwhile"))
+        life = "never" if not row.expires else f"in {_span(row.expires - now)}; then the run is told nobody decided"
+        facts.append(Fact("expires", life))
+    else:
+        who = f" by {row.by}" if row.by else ""
+        facts.append(Fact("decided", f"{(row.resolution or row.state).replace('_', ' ')}{who}" + (f": {row.reason}" if row.reason else "")))
+    return facts
+
+
+def _why_run(views: Views, row: RunRow, now: int) -> list[Fact]:
+    request = views.approvals.get(row.waits)
+    match row.state:
+        case "waiting" | "in_doubt" if row.waits:
+            summary = f": {request.summary}" if request else ""
+            since = f", since {_span(now - request.requested)}" if request else ""
+            what = "your word on an effect without a result" if row.state == "in_doubt" else "your decision"
+            return [Fact("waits", f"for {what}{since}"), Fact("on", f"{row.waits}{summary}"), Fact("next", "4 decides it")]
+        case "waiting":
+            return [Fact("waits", row.last or "for its turn"), Fact("since", _span(now - row.started))]
+        case "retrying":
+            moment = f"in {_span(row.retry_at - now)}" if row.retry_at > now else "now"
+            return [Fact("failed", row.last), Fact("next", f"the model is asked again {moment}")]
+        case "running":
+            return [Fact("runs", f"since {_span(now - row.started)}, attempt {max(1, row.attempts)}, turn {row.iterations}"), Fact("last", row.last)]
+        case _:
+            return _why_ended(row)
+
+
+def _why_ended(row: RunRow) -> list[Fact]:
+    verified = {True: "yes", False: "no", None: "nothing was verified"}[row.verified]
+    facts = [Fact("ended", f"{row.state}" + (f", stopped by {row.stopped_by}" if row.stopped_by else "") + f", exit {row.exit}")]
+    facts.append(Fact("verified", verified))
+    if row.reason:
+        facts.append(Fact("reason", row.reason))
+    if row.error:
+        facts.append(Fact("error", row.error))
+    if row.claim:
+        facts.append(Fact("claim", f'the model says: "{row.claim}"'))
+    return facts
