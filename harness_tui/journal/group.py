@@ -68,13 +68,10 @@ class State:
 
     def reset(self, ids: dict[str, int], rows: Iterable[Row], pos: int) -> None:
         """Start from what is stored. `views` stays the same object: others hold it."""
-        views = self.views
-        for table in (views.runs, views.approvals, views.budgets, views.holds, views.frames):
-            table.clear()
-        views.take_dirty()
-        views.load(rows, pos)
+        vars(self.views).update(vars(Views()), track=True)
+        self.views.load(rows, pos)
         self.ids = ids
-        self.loaded = {root_of(run) for run in views.runs}
+        self.loaded = {root_of(run) for run in self.views.runs}
 
     def missing(self, batch: list[Append]) -> dict[str, int]:
         """Root runs the batch writes to whose rows are stored and not in memory: uid -> number."""

@@ -72,14 +72,14 @@ class Journal:
         try:
             lane = await Lane.open(name)
         except sqlite3.Error as error:
-            raise SetupError(f"Cannot open the journal {name}: {error}.", "Look at its owner and mode.") from None
+            raise schema.explained(name, error) from None
         try:
             journal = cls(lane, clock, name, await lane.run(partial(schema.prepare, name=name)))
             await journal._reload()
         except BaseException as error:
             await lane.close()
-            if isinstance(error, sqlite3.Error):
-                raise (schema.damaged(name, error) if schema.is_damage(error) else schema.refused(error)) from None
+            if isinstance(error, schema.UNREADABLE):
+                raise schema.explained(name, error) from None
             raise
         journal._writer = asyncio.create_task(journal._write_on(), name="journal")
         return journal
@@ -244,10 +244,8 @@ class Journal:
             self._alone = len(batch)
             await self._recover()
         elif poison:
-            if await self._recover():
-                batch[0].fail(_told(error))
-            else:
-                batch[0].fail(schema.refused(error))
+            await self._recover()
+            batch[0].fail(_told(error))
         else:
             self._refuse(batch, _told(error))
             await self._recover()
@@ -267,8 +265,8 @@ class Journal:
         """Read heads and rows again, and fail what no longer fits; False when even reading fails."""
         try:
             await self._reload()
-        except sqlite3.Error as error:
-            self._refuse([], schema.refused(error))
+        except schema.UNREADABLE as error:
+            self._refuse([], schema.explained(self._name, error))
             return False
         return True
 

@@ -33,9 +33,14 @@ class Lane:
     async def open(cls, database: str) -> Lane:
         """Connect on a thread of its own. Raises sqlite3.Error."""
         raw: list[_Worker] = []
+        failed: list[sqlite3.Error] = []
 
         def factory(*args: Any, **kwargs: Any) -> _Worker:
-            worker = _Worker(*args, **kwargs)
+            try:
+                worker = _Worker(*args, **kwargs)
+            except sqlite3.Error as error:  # told below: aiosqlite would not wait for its thread to end
+                failed.append(error)
+                worker = _Worker(":memory:")
             worker.work = deque()
             raw.append(worker)
             return worker
@@ -51,7 +56,11 @@ class Lane:
         )
         maker.start()
         maker.join()
-        return cls(await made[0], raw)
+        lane = cls(await made[0], raw)
+        if failed:
+            await lane.close()
+            raise failed[0]
+        return lane
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """One hop. The work is done even if the caller is cancelled meanwhile."""

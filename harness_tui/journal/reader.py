@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TypeVar
 from urllib.parse import quote
 
-from ..domain.errors import SetupError
 from ..domain.events import Envelope
 from ..domain.fold import Views
 from ..domain.views import ApprovalRow, Row, RunRow
@@ -79,12 +78,8 @@ class Reader:
         try:
             con = self._connect()
             return empty if con is None else question(con)
-        except sqlite3.Error as error:
-            if schema.is_damage(error):
-                raise schema.damaged(str(self._path), error) from None
-            raise SetupError(
-                f"Cannot read the journal {self._path}: {error}.", "Look at its owner and mode, and try again."
-            ) from None
+        except schema.UNREADABLE as error:
+            raise schema.explained(str(self._path), error) from None
 
     def _connect(self) -> sqlite3.Connection | None:
         if self._con is None:

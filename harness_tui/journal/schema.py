@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from ..domain.errors import SetupError
 
 APPLICATION = 0x48545549
@@ -41,7 +43,10 @@ VERSION = len(MIGRATIONS)
 CHECKED_BYTES = 16 * 1024 * 1024
 """Files up to this size are checked whole at every start (some 20 ms); larger ones by `doctor`."""
 
-BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+BROKEN = ("", "SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_NOTADB")
+"""Names of errors that mean damage; "" is our own finding of `quick_check`."""
+UNREADABLE = (sqlite3.Error, msgspec.MsgspecError)
+"""What reading a file raises that is not as we wrote it."""
 
 
 def create(path: Path) -> None:
@@ -116,8 +121,9 @@ def check_whole(con: sqlite3.Connection) -> None:
 
 def damaged(name: str, error: Exception) -> SetupError:
     """What is said of a file SQLite cannot read. Nothing is moved, mended or deleted."""
+    cause = str(error).splitlines()[-1]
     return SetupError(
-        f"The journal {name} is damaged: {error}. It was left as it is.",
+        f"The journal {name} is damaged: {cause}. It was left as it is.",
         "Copy it with its -wal file before anything else, then restore a backup or set HARNESS_TUI_HOME to start anew.",
     )
 
@@ -130,7 +136,9 @@ def refused(error: Exception) -> SetupError:
     )
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file itself is broken, not that it cannot write now."""
-    name = getattr(error, "sqlite_errorname", "")
-    return type(error) is sqlite3.DatabaseError and (not name or name.startswith(BROKEN))
+def explained(name: str, error: Exception) -> SetupError:
+    """An error of opening or reading, for the operator: a broken file, or one that cannot be used just now."""
+    code = getattr(error, "sqlite_errorname", "")
+    if not isinstance(error, sqlite3.Error) or (type(error) is sqlite3.DatabaseError and code in BROKEN):
+        return damaged(name, error)
+    return SetupError(f"Cannot use the journal {name}: {error}.", "Look at its owner, its mode and the disk.")

@@ -237,7 +237,8 @@ def last(con: sqlite3.Connection, n: int) -> list[Envelope]:
 
 def problems(con: sqlite3.Connection) -> list[str]:
     """What `doctor` says of the journal: damage, holes, and rows that are not the fold of the events."""
-    found = [f"The database is damaged: {text}." for (text,) in con.execute("PRAGMA quick_check(5)") if text != "ok"]
+    damage = [text.splitlines()[-1] for (text,) in con.execute("PRAGMA quick_check(5)") if text != "ok"]
+    found = [f"The database is damaged: {text}." for text in damage]
     folded = Views()
     heads: dict[str, int] = {}
     while batch := tail(con, folded.pos, "", 1000):

@@ -11,7 +11,9 @@ from harness_tui.domain.messages import Message, Text, ToolCall, Usage
 from harness_tui.domain.task import Budget, ModelSpec, RunSpec, TaskFile
 
 TABLES = ("runs", "approvals", "budgets", "holds", "frames")
-SPEC = RunSpec(TaskFile("upvote the first story", budget=Budget(5000, 0.5)), ModelSpec("stand-in", "scripted"), title="t")
+SPEC = RunSpec(
+    TaskFile("upvote the first story", budget=Budget(5000, 0.5)), ModelSpec("stand-in", "scripted"), title="t"
+)
 
 
 def rows(views: Views) -> dict[str, object]:
@@ -91,7 +93,10 @@ class History:
     def _attempt(self, run: _Run) -> list[Write]:
         run.attempt += 1
         run.iteration = 0
-        begun = (ev.AttemptStarted(run.uid, run.attempt), ev.EnvironmentOpened("browser", "s1", ("browser unsandboxed",)))
+        begun = (
+            ev.AttemptStarted(run.uid, run.attempt),
+            ev.EnvironmentOpened("browser", "s1", ("browser unsandboxed",)),
+        )
         return self._writes((run.uid, (ev.AttemptLaunched(run.attempt, run.child),)), (run.child, begun))
 
     def _moves(self, run: _Run) -> list[Callable[[], list[Write]]]:
