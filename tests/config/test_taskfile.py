@@ -1,0 +1,221 @@
+"""Task files: what is right is read, and what is wrong is refused with file, line and key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harness_tui.demo
+from harness_tui.config.taskfile import MAX_BYTES, load_task
+from harness_tui.config.toml_lines import line_of
+from harness_tui.domain.errors import UsageError
+from harness_tui.domain.task import IdFrom, TaskFile
+
+WHOLE = """\
+# A comment with "quotes' and [brackets
+prompt = '''
+Go and
+[login]
+vote.'''
+start_url = "http://127.0.0.1:8765/news"
+tools = [
+    "browser_navigate",  # look
+    "browser_click",
+]
+
+[stories]
+row = "tr.athing"
+title = ".titleline > a"
+arrow = "#up_{id}"
+id_from = { css = "", attribute = "id", regex = "(\\\\d+)" }
+
+[login]
+when_url = ["/login"]
+origin = "http://localhost:8765"
+user_field = "#u"
+password_field = "#p"
+submit = "#go"
+credential = "env:SITE_USER,SITE_PASSWORD"
+
+[verify]
+trace = ["browser_click *{first.id}*"]
+page = [
+    { selector = "{first.arrow}", state = "gone" },
+    { selector = "#x", state = "class:nosee" },
+]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "t.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(folder: Path, text: str) -> str:
+    path = write(folder, text)
+    with pytest.raises(UsageError) as caught:
+        load_task(path)
+    assert caught.value.exit_code == 2
+    return str(caught.value).replace(str(folder) + "/", "")
+
+
+def test_a_whole_task_file_is_read(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, WHOLE))
+    assert task.prompt == "Go and\n[login]\nvote."
+    assert task.tools == ("browser_navigate", "browser_click")
+    assert task.stories is not None
+    assert task.stories.id_from == IdFrom("", "id", r"(\d+)")
+    assert task.verify is not None
+    assert [condition.state for condition in task.verify.page] == ["gone", "class:nosee"]
+
+
+def test_the_smallest_task_file_has_the_documented_defaults(tmp_path: Path) -> None:
+    assert load_task(write(tmp_path, 'prompt = "x"\n')) == TaskFile("x")
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode())
+    assert load_task(path) == load_task(write(tmp_path, WHOLE))
+
+
+def test_the_demo_task_file_is_well_formed() -> None:
+    task = load_task(Path(harness_tui.demo.__file__).with_name("upvote.toml"))
+    assert task.login is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('start_url = "http', 'strat_url = "http', 't.toml:6: unknown key "strat_url"; did you mean "start_url"?'),
+        ('origin = "', 'orgin = "', 't.toml:20: unknown key "orgin" in [login]; did you mean "origin"?'),
+        ("css =", "zzz =", 't.toml:16: unknown key "zzz" in [stories.id_from].'),
+        ('"#x", state', '"#x", stat', 't.toml:30: unknown key "stat" in [verify.page]; did you mean "state"?'),
+        ("[verify]", "[verfy]", 't.toml:26: unknown key "verfy"; did you mean "verify"?'),
+        ('submit = "#go"\n', "", 't.toml:18: the key "submit" in [login] is missing.'),
+        ('submit = "#go"', "submit = 3", 't.toml:23: "submit" in [login] must be a string, not a whole number.'),
+        ('["/login"]', '"/login"', 't.toml:19: "when_url" in [login] must be a list, not a string.'),
+        ('["/login"]', '["/login", 7]', 't.toml:19: element 2 of "when_url" in [login] must be a string, not a whole'),
+        (
+            "[login]\nwhen",
+            '[budget]\ntokens = "many"\n[login]\nwhen',
+            't.toml:19: "tokens" in [budget] must be a whole',
+        ),
+        (
+            '    "browser_click"',
+            '    "browser_clik"',
+            't.toml:9: there is no tool "browser_clik"; did you mean "browser',
+        ),
+        ('    "browser_click"', '    "browser_navigate"', 't.toml:9: the tool "browser_navigate" is listed twice.'),
+        ('"http://127.0.0.1:8765/news"', '"ftp://x/"', 't.toml:6: "start_url" must be an http(s) URL, not "ftp://x/".'),
+        ('"http://127.0.0.1:8765/news"', '"/news"', 't.toml:6: "start_url" must be an http(s) URL, not "/news".'),
+        ("(\\\\d+)", "(", 't.toml:16: "regex" in [stories.id_from] is no regular expression: '),
+        ("(\\\\d+)", "(a)(b)", 't.toml:16: "regex" in [stories.id_from] must have exactly one group, not 2.'),
+        ("up_{id}", "up_{ident}", "t.toml:15: {ident} is not known here; use {id}."),
+        ("localhost", "news.example", 't.toml:20: "origin" in [login] must be https: credentials travel there.'),
+        (
+            ':8765"\nuser',
+            ':8765/login"\nuser',
+            't.toml:20: "origin" in [login] must be scheme://host, not "http://local',
+        ),
+        (
+            "env:SITE_USER,SITE_PASSWORD",
+            "hunter2",
+            't.toml:24: "credential" in [login] must be a handle of the form env',
+        ),
+        ('when_url = ["/login"]', "when_url = []", "t.toml:18: [login] must say when it applies"),
+        (
+            '"browser_click *',
+            '"browser_fill *',
+            't.toml:27: a trace condition begins with a tool of this task, not "brow',
+        ),
+        ('state = "gone"', 'state = "gon"', 't.toml:29: "state" in [verify.page] must be gone, hidden, visible, class'),
+        ("class:nosee", "class:", 't.toml:30: "state" in [verify.page] must be'),
+        (
+            "{first.arrow}",
+            "{frist.arrow}",
+            "t.toml:29: {frist.arrow} is not known here; use {first.arrow}, {first.id}.",
+        ),
+        ("[stories]", "[budget]\nusd = nan\n[stories]", 't.toml:13: "usd" in [budget] must be 0 or more, not nan.'),
+        (
+            "[stories]",
+            "[guardrails]\nmax_messages = -1\n[stories]",
+            't.toml:13: "max_messages" in [guardrails] must be 0',
+        ),
+        ("[stories]", '[approve]\nselectors = [""]\n[stories]', 't.toml:13: a selector of "selectors" is empty.'),
+        (
+            'tools = [\n    "brow',
+            'level = "L9"\ntools = [\n    "brow',
+            't.toml:7: "level" must be one of L1, L2, L3, not "L9"',
+        ),
+        ("[verify]", "[verify", "t.toml:26: this is not TOML: "),
+        ("[verify]", "[login]", "t.toml:26: this is not TOML: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in WHOLE
+    said = refused(tmp_path, WHOLE.replace(old, new, 1))
+    assert said.startswith(sentence)
+    assert "hunter2" not in said
+
+
+def test_a_story_placeholder_needs_a_stories_table(tmp_path: Path) -> None:
+    said = refused(tmp_path, 'prompt = "x"\n[verify]\npage = [{selector = "#{first.id}", state = "gone"}]\n')
+    assert said == "t.toml:3: {first....} names a story, and there is no [stories] table."
+
+
+def test_unreadable_files_are_one_sentence_each(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no task file .*absent.toml"):
+        load_task(tmp_path / "absent.toml")
+    with pytest.raises(UsageError, match=r"Cannot read .*: Is a directory"):
+        load_task(tmp_path)
+    path = tmp_path / "t.toml"
+    path.write_bytes(b'prompt = "x"\n\xff\xfe')
+    with pytest.raises(UsageError, match=r"t.toml:2: this is not UTF-8 text"):
+        load_task(path)
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(UsageError, match="larger than 256 KiB"):
+        load_task(path)
+    assert refused(tmp_path, "").startswith('t.toml:1: the key "prompt" is missing')
+    assert refused(tmp_path, "a = " + "[" * 5000).startswith("t.toml:1: this is")
+
+
+def test_hostile_names_stay_visible_text(tmp_path: Path) -> None:
+    said = refused(tmp_path, 'prompt = "x"\n"\\u001b]52;c;AAAA\\u0007" = 1\n')
+    assert said.isprintable()
+    assert said.startswith("t.toml:2: unknown key")
+
+
+KEYS = st.text("abcdefgh-_", min_size=1, max_size=6)
+ODD_KEYS = KEYS | st.text("ab=.[]#'\u00e9 ", min_size=1, max_size=6)
+VALUES = st.sampled_from(
+    ["1", '"x = [1] # no"', "'''\na = 1\n[t]\n'''", "[\n  1, # one\n  2,\n]", "{ a = 1, b = [2] }", "[]"]
+)
+NOISE = st.lists(st.sampled_from(["", "# [x]", "   # a = '''", "\t"]), max_size=3)
+
+
+@given(st.lists(st.tuples(KEYS, st.lists(st.tuples(ODD_KEYS, VALUES, NOISE), max_size=4)), max_size=4))
+def test_every_value_is_found_on_the_line_it_begins(tables: list[tuple[str, list[tuple[str, str, list[str]]]]]) -> None:
+    lines: list[str] = []
+    places: dict[tuple[str, ...], int] = {}
+    for name, entries in tables:
+        if (name,) in places:
+            continue
+        lines.append(f"[{json.dumps(name)}]")
+        places[name,] = len(lines)
+        for key, value, noise in entries:
+            if (name, key) in places:
+                continue
+            lines += noise
+            places[name, key] = len(lines) + 1
+            lines += f"{json.dumps(key)} = {value}".split("\n")
+    source = "\n".join(lines)
+    tomllib.loads(source)
+    for path, line in places.items():
+        assert line_of(source, path) == line
