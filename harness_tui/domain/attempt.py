@@ -200,6 +200,9 @@ def _pending_without_world(s: AttemptState) -> Effect:
     at = s.unsettled
     if at and at.state == "asking":
         return AwaitDecision(at.approval, s.requests[at.approval].expires)
+    if s.refusal:
+        # Another attempt would only ask for what was just refused.
+        return Finish(reason=f"the request was {s.refusal}")
     return Finish(interrupted=True, reason=s.lost or "the environment closed")
 
 

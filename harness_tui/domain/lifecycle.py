@@ -61,7 +61,8 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
     stopped_by = a.refusal if refused else (stop.stopped_by if stop else "error")
     code = 4 if refused else (stop.exit if stop else 0)
     passed = verdict.passed if verdict else (None if state == "interrupted" else False)
-    reason = verdict.reason if verdict and not code else (stop.reason if stop else a.lost)
+    judged = verdict is not None and verdict.passed is not None and not code
+    reason = verdict.reason if verdict and judged else (stop.reason if stop else a.lost)
     if refused:
         reason = f"the operator {a.refusal} it" if a.refusal == "denied" else "nobody decided in time"
     fatal = bool(code) or bool(verdict and verdict.fatal)
