@@ -1,0 +1,1 @@
+"""The operator's console: a Textual-free model of what is shown and decided, and the shell that puts it on a terminal."""

@@ -1,0 +1,1 @@
+"""Textual widgets. There is one: the panes are lines of the model, drawn on one surface."""

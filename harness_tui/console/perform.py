@@ -1,0 +1,142 @@
+"""Carries out what the model asks for: commands through the port, clipboard, files, themes, the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..domain.errors import HarnessError, LinkLost
+from ..domain.safetext import safe
+from ..port.commands import AnyCommand
+from ..port.port import EnginePort
+from . import intents as want
+from .intents import Intent
+from .model import Model
+from .pace import Pace
+from .terminal import set_clipboard
+
+Launch = Callable[[Intent], AnyCommand]
+"""Turns `StartDemo` or `RunTask` into a command; may read files and raise HarnessError; called in a thread."""
+
+
+class Stage(Protocol):
+    """What the performer needs of the app."""
+
+    @property
+    def port(self) -> EnginePort | None: ...
+
+    def leave(self, code: int) -> None: ...
+
+    def send_to_terminal(self, data: str) -> None: ...
+
+    def repaint(self) -> None: ...
+
+    def paint(self) -> bool: ...
+
+    def use_theme(self, name: str) -> None: ...
+
+    def resync(self) -> None: ...
+
+    def want_picture(self, wish: want.FetchFrame) -> None: ...
+
+    def action_suspend_process(self) -> None: ...
+
+
+class Performer:
+    """Performs intents; whatever takes time runs as a task, and its outcome is a notice of the model."""
+
+    def __init__(self, stage: Stage, model: Model, pace: Pace, *, launch: Launch | None, exports: Path) -> None:
+        self._stage, self._model, self._pace = stage, model, pace
+        self._launch, self._exports = launch, exports
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def perform(self, intents: list[Intent]) -> None:
+        for intent in intents:
+            self._one(intent)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _one(self, intent: Intent) -> None:
+        match intent:
+            case want.Send(command):
+                self._start(self._send(command))
+            case want.StartDemo() | want.RunTask():
+                self._start(self._begin(intent))
+            case want.FetchFrame():
+                self._stage.want_picture(intent)
+            case want.Detach():
+                self._stage.leave(0)
+            case want.Copy(text):
+                sequence, length = set_clipboard(text)
+                self._stage.send_to_terminal(sequence)
+                self._model.notice(f"copied {length} characters")
+            case want.Export(name, text):
+                self._start(self._export(name, text))
+            case want.Repaint():
+                self._stage.repaint()
+            case want.Resync():
+                self._stage.resync()
+            case want.Suspend():
+                self._stage.action_suspend_process()
+            case want.UseTheme(name):
+                self._use_theme(name)
+            case want.Pace(fps):
+                self._pace.wish = float(fps) if fps > 0 else None
+
+    def _start(self, work: object) -> None:
+        task = asyncio.ensure_future(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: object) -> None:
+        """Await the work and show what it came to; a refusal is a sentence, never a crash."""
+        try:
+            text, bad = await work, False  # type: ignore[misc]
+        except HarnessError as error:
+            text, bad = str(error), True
+        except OSError as error:
+            text, bad = f"The file cannot be written: {error.strerror}.", True
+        if text:
+            self._model.notice(text, bad=bad)
+        self._stage.paint()
+
+    async def _send(self, command: AnyCommand) -> str:
+        port = self._stage.port
+        if port is None:
+            raise LinkLost("There is no link to the engine; nothing was sent.")
+        return (await port.send(command)).text
+
+    async def _begin(self, intent: Intent) -> str:
+        if self._launch is None:
+            raise HarnessError("This console cannot start runs.", "Use `harness-tui run` or `harness-tui demo`.")
+        return await self._send(await asyncio.to_thread(self._launch, intent))
+
+    async def _export(self, name: str, text: str) -> str:
+        path = await asyncio.to_thread(write_new, self._exports / Path(name).name, text)
+        return f"written: {path}"
+
+    def _use_theme(self, name: str) -> None:
+        try:
+            self._stage.use_theme(name)
+        except HarnessError as error:
+            self._model.notice(str(error), bad=True)
+
+
+def write_new(path: Path, text: str) -> Path:
+    """Write safe text to a file that did not exist (`name.2` when it did), readable by its owner only."""
+    for number in range(1, 1000):
+        target = path if number == 1 else path.with_name(f"{path.name}.{number}")
+        try:
+            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(safe(text, newlines=True))
+        return target
+    raise FileExistsError(17, "too many files of that name", str(path))
