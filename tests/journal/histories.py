@@ -66,7 +66,7 @@ class History:
         """The writes of one append: `which` picks the run (or a new one), `what` one of its legal moves."""
         which %= len(self.runs) + 2
         if which == 0:
-            return self._writes(("engine", (ev.EngineRecovered(len(self.runs), 0),)))
+            return self._writes((f"{self.prefix}engine", (ev.EngineRecovered(len(self.runs), 0),)))
         if which == 1:
             return self._start()
         moves = self._moves(self.runs[which - 2])
@@ -148,9 +148,19 @@ class History:
     def _request(self, run: _Run, kind: str) -> list[Write]:
         run.approval = self._name("A")
         request = ev.ApprovalRequested(
-            run.approval, "t1", "browser_click", "high", "destructive", "click", (Fact("URL", "x"),), "d" * 64, "a" * 64, 0,
-            kind=kind, arguments={"selector": "#up"},
-        )  # fmt: skip
+            id=run.approval,
+            call="t1",
+            tool="browser_click",
+            risk="high",
+            risk_class="destructive",
+            summary="click",
+            facts=(Fact("URL", "x"),),
+            digest="d" * 64,
+            action="a" * 64,
+            expires=0,
+            kind=kind,  # type: ignore[arg-type]
+            arguments={"selector": "#up"},
+        )
         return self._in(run, request)
 
     def _decide(self, run: _Run, way: int) -> list[Write]:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from harness_tui.domain import events as ev
 from harness_tui.domain.errors import Conflict, SetupError
 from harness_tui.domain.events import Envelope, Event, Write

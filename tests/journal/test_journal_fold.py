@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness_tui.domain.events import Envelope
 from harness_tui.domain.fold import Views
 from harness_tui.journal import tables
 from harness_tui.journal.journal import Journal
 from harness_tui.journal.reader import Reader
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .histories import TABLES, History, TickClock, rows
 
