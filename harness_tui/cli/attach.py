@@ -1,0 +1,75 @@
+"""The console on this terminal, attached to the running engine or to one started for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from . import output
+
+if TYPE_CHECKING:
+    from ..config.paths import Paths
+    from ..console.feed import Connect
+    from ..console.intents import Intent
+    from ..port.commands import AnyCommand, StartRun
+    from ..port.port import EnginePort
+
+
+def attach(first: StartRun | None = None) -> None:
+    """Open the console until the operator leaves. `first` is started once the link stands.
+
+    Without any terminal: print the status line and end with 0.
+    """
+    from ..config.paths import Paths
+
+    paths = Paths.default()
+    if not any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        from ..clients.read import status
+        from .engine import sentence
+
+        output.say(sentence(status(paths)))
+        return
+    from ..console.run import run_console
+
+    code = run_console(_connector(paths, first), launch=_launch, log=paths.log)
+    raise typer.Exit(code)
+
+
+def _connector(paths: Paths, first: StartRun | None) -> Connect:
+    """The first link may start an engine; a later one only finds it again, since somebody may have stopped it."""
+    wanted: list[StartRun] = [first] if first else []
+    started = False
+
+    async def connect() -> EnginePort:
+        nonlocal started
+        from ..clients.socket import SocketClient
+
+        if not started:
+            from ..daemon.spawn import start_detached
+
+            await asyncio.to_thread(start_detached, paths)
+            started = True
+        client = await SocketClient.connect(paths)
+        if wanted:
+            await client.send(wanted.pop())
+        return client
+
+    return connect
+
+
+def _launch(intent: Intent) -> AnyCommand:
+    """The console's `:demo` and `:run` as commands."""
+    from ..config.paths import Paths
+    from ..console.intents import RunTask, StartDemo
+    from ..domain.errors import UsageError
+    from . import demo, run
+
+    match intent:
+        case StartDemo(name):
+            return demo.command(Paths.default(), name)
+        case RunTask(prompt):
+            return run.command(run.plain_task(prompt))
+    raise UsageError("The console cannot start this.")

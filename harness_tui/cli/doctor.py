@@ -1,0 +1,109 @@
+"""`harness-tui doctor`: does everything a run needs really work here, and one remedy for what does not."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .output import Format, FormatOption
+
+if TYPE_CHECKING:
+    from .checks import Check
+
+BROWSER = ("chromium", "libatomic1")
+"""What the browser needs on Debian: Playwright's driver links libatomic1, which neither brings."""
+TESTS = (
+    "dbus",
+    "gnome-keyring",
+    "bubblewrap",
+    "tmux",
+    "openssh-server",
+    "openssh-client",
+    "librsvg2-bin",
+    "git",
+    "fonts-dejavu-core",
+)
+
+
+class Purpose(enum.StrEnum):
+    """`--for`."""
+
+    use = "use"
+    tests = "tests"
+
+
+def doctor(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Install what is missing (Debian, Ubuntu; root or sudo needed).")
+    ] = False,
+    purpose: Annotated[Purpose, typer.Option("--for", help="tests: look for what the test suite drives, too.")] = (
+        Purpose.use
+    ),
+    output_format: FormatOption = Format.text,
+) -> None:
+    """Check that everything a run needs works here; every failing check names its remedy."""
+    checks = gather(purpose)
+    if fix and not all(check.ok for check in checks):
+        from .checks import apt
+
+        wanted = [name for check in checks for name in check.packages]
+        if wanted:
+            apt.install([*wanted, *(TESTS if purpose is Purpose.tests else ())])
+            checks = gather(purpose)
+    code = 0 if all(check.ok for check in checks) else 78
+    if output_format is not Format.text:
+        output.finish({"ok": code == 0, "checks": [check.as_json() for check in checks], "exit": code}, code)
+    for check in checks:
+        output.say(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12}  {check.detail}")
+        if not check.ok and check.remedy:
+            output.say(f"      {'':<12}  -> {check.remedy}")
+    raise typer.Exit(code)
+
+
+def gather(purpose: Purpose) -> list[Check]:
+    """Run all checks. Each really tries the thing; the browser's starts driver and browser (about a second)."""
+    from ..config.paths import Paths
+    from .checks import machine, parts, state
+
+    paths = Paths.default()
+    found = [machine.python(), machine.package(), machine.sqlite(), *state.all_of(paths), machine.terminal(), browser()]
+    return found + (parts.programs() if purpose is Purpose.tests else [])
+
+
+def browser() -> Check:
+    """Start driver and browser for real."""
+    import asyncio
+
+    from ..tools.browser import chromium
+    from .checks import Check
+
+    found = asyncio.run(chromium.probe())
+    if not found.ok:
+        packages = BROWSER if chromium.APT in found.remedy else ()
+        return Check("browser", False, found.problem, found.remedy, packages)
+    guard = "in its own sandbox" if found.sandboxed else "unsandboxed, as root"
+    return Check("browser", True, f"Chromium {found.version} at {found.path} starts, {guard}.")
+
+
+def mend_browser(*, fix: bool) -> None:
+    """Offer at a terminal to install the browser, or do it unasked with `--fix`. Raises SetupError when it stays away.
+
+    Called by `demo` after its first failed look, so that a working machine pays nothing.
+    """
+    import sys
+
+    from ..domain.errors import SetupError
+    from .checks import apt
+
+    found = browser()
+    if found.ok:
+        return
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    if found.packages and (fix or (at_terminal and apt.agrees(f"{found.detail} Install it now?"))):
+        apt.install(found.packages)
+        found = browser()
+    if not found.ok:
+        raise SetupError(found.detail, found.remedy)

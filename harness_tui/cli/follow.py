@@ -1,0 +1,150 @@
+"""Start a run and wait for its end: narrate each step, name what waits for a decision, obey signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..domain import events as ev
+from ..domain.codec import to_json
+from ..domain.errors import ApprovalError, HarnessError
+from ..domain.events import Envelope, root_of
+from ..domain.trace import line
+from ..domain.views import RUN_ENDED, ApprovalRow, RunRow
+from ..port.commands import CancelRun, Decide, StartRun
+from ..port.port import EnginePort
+from . import output
+
+SHOWN_DIGEST = 16
+"""Hex digits of a digest in the line that tells how to decide; 12 are enough."""
+
+
+class Left(HarnessError):
+    """A signal ended the wait; the run is in the engine's hands."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(f"Stopped by {number.name}.", "", exit_code=128 + number)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a run is to be followed.
+
+    Attributes:
+        wait: False = leave at the first approval (exit 4).
+        stream: print every event of the run on stdout as JSON.
+        approve: whether this request may be approved by `--yes`; None = nobody approves here.
+    """
+
+    wait: bool = True
+    stream: bool = False
+    approve: Callable[[ApprovalRow], bool] | None = None
+
+
+async def start(port: EnginePort, command: StartRun, wish: Wish) -> tuple[RunRow, str]:
+    """Start and follow. Returns the row, and the id of the approval it was left waiting for ("" when it ended)."""
+    pos = (await port.snapshot()).pos
+    run = (await port.send(command)).id
+    follower = _Follower(port, run, wish)
+    async with _Signals(follower):
+        waits = await follower.until_end(pos)
+    row = await port.run(run)
+    if row.state in RUN_ENDED:
+        output.tell(f"{run} {row.state}, exit {row.exit}: {row.reason or row.error}")
+    return row, waits
+
+
+class _Follower:
+    """One run, watched from before its first event."""
+
+    def __init__(self, port: EnginePort, run: str, wish: Wish) -> None:
+        self.port, self.run, self.wish = port, run, wish
+
+    async def until_end(self, pos: int) -> str:
+        async for batch in self.port.batches(pos):
+            for wire in batch.events:
+                if root_of(wire.run) != self.run:
+                    continue
+                envelope = wire.open()
+                self._show(envelope)
+                if isinstance(envelope.event, ev.RunFinished):
+                    return ""
+                if isinstance(envelope.event, ev.ApprovalRequested) and not await self._asked(envelope.event):
+                    return envelope.event.id
+        return ""
+
+    def _show(self, envelope: Envelope) -> None:
+        if self.wish.stream:
+            output.emit(to_json(envelope))
+        drawn = line(envelope)
+        if drawn:
+            output.tell(f"{output.clock(drawn.at)}  {drawn.state:<6}  {drawn.kind:<6}  {drawn.text}")
+
+    async def _asked(self, asked: ev.ApprovalRequested) -> bool:
+        """Decide it, or say how it is decided. False: do not wait for the decision."""
+        if self.wish.approve:
+            row = next((row for row in await self.port.approvals() if row.id == asked.id), None)
+            if row and self.wish.approve(row):
+                return await self._approve(row)
+        output.tell(
+            f"waiting for approval {asked.id}, decide with: {how_to_decide(asked.kind, asked.id, asked.digest)}"
+        )
+        return self.wish.wait
+
+    async def _approve(self, row: ApprovalRow) -> bool:
+        try:
+            await self.port.send(Decide(row.id, row.digest, "approved", by="--yes"))
+        except ApprovalError as error:  # another console was faster; its word counts
+            output.tell(str(error))
+        return True
+
+    async def cancel(self) -> None:
+        output.tell("cancelling; press Ctrl-C again to leave at once")
+        try:
+            await self.port.send(CancelRun(self.run, by="Ctrl-C"))
+        except HarnessError as error:
+            output.tell(str(error))
+
+
+def how_to_decide(kind: str, approval: str, digest: str) -> str:
+    """The command that decides a request."""
+    if kind == "in_doubt":
+        words = f"resolve {approval} --digest {digest[:SHOWN_DIGEST]} --happened|--did-not|--again"
+    else:
+        words = f"approve {approval} --digest {digest[:SHOWN_DIGEST]}"
+    return f"harness-tui approvals {words}"
+
+
+class _Signals:
+    """SIGINT asks the engine to cancel; a second one, SIGTERM and SIGHUP end the wait (`Left`)."""
+
+    def __init__(self, follower: _Follower) -> None:
+        self._follower = follower
+        self._left: signal.Signals | None = None
+        self._asked: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._got, number)
+
+    def _got(self, number: signal.Signals) -> None:
+        if number == signal.SIGINT and self._asked is None:
+            self._asked = asyncio.ensure_future(self._follower.cancel())
+        elif self._task and self._left is None:
+            self._left = number
+            self._task.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        if self._asked:
+            await self._asked
+        if self._left and isinstance(error, asyncio.CancelledError):
+            if self._task:
+                self._task.uncancel()
+            raise Left(self._left) from None

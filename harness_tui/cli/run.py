@@ -1,0 +1,160 @@
+"""`harness-tui run`: one task, from its start to its verified end."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from . import output
+from .output import Format, FormatOption
+
+if TYPE_CHECKING:
+    from ..domain.task import ModelSpec, TaskFile
+    from ..port.commands import StartRun
+    from .follow import Wish
+
+
+class Level(enum.StrEnum):
+    """`--level`."""
+
+    l1 = "L1"
+    l2 = "L2"
+    l3 = "L3"
+
+
+def run(
+    prompt: Annotated[
+        str, typer.Argument(metavar="[TASK]", help="What is to be done, in words.", show_default=False)
+    ] = "",
+    task: Annotated[Path | None, typer.Option("--task", metavar="FILE", help="A task file (TOML) instead.")] = None,
+    url: Annotated[str, typer.Option("--url", help="Base URL of the model's API.")] = "",
+    api: Annotated[str, typer.Option("--api", help="Protocol of that API: openai-chat, or an installed kind.")] = "",
+    model: Annotated[str, typer.Option("--model", help="The model's name at that URL.")] = "",
+    tools: Annotated[str, typer.Option("--tools", help="Names of the tools it gets, with commas.")] = "",
+    level: Annotated[Level | None, typer.Option("--level", help="L1 reports, L2 asks, L3 acts. Default: L2.")] = None,
+    browser_url: Annotated[str, typer.Option("--browser-url", help="The page a browser task begins on.")] = "",
+    max_iters: Annotated[int | None, typer.Option("--max-iters", min=1, help="Model turns per attempt.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option("--budget-tokens", min=1, help="Tokens for the run.")] = None,
+    budget_usd: Annotated[float | None, typer.Option("--budget-usd", min=0.0, help="Money for the run.")] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Exit 4 when an approval is needed, leave it open.")
+    ] = False,
+    output_format: FormatOption = Format.text,
+) -> None:
+    """Run one task and wait for its end; uses the running engine, else hosts one meanwhile."""
+    from .follow import Wish
+
+    given = {
+        "tools": tuple(name.strip() for name in tools.split(",") if name.strip()),
+        "level": level.value if level else "",
+        "start_url": browser_url,
+    }
+    limits = {"max_iterations": max_iters, "tokens": budget_tokens, "usd": budget_usd}
+    start = command(_task(prompt, task, given, limits), url=url, api=api, model=model)
+    report(start, Wish(wait=not no_wait, stream=output_format is Format.stream), output_format)
+
+
+def report(
+    start: StartRun,
+    wish: Wish,
+    output_format: Format,
+    more: dict[str, Any] | None = None,
+    site: Callable[[], Any] | None = None,
+) -> NoReturn:
+    """Run it, print its result document, end with its exit code.
+
+    Args:
+        more: further fields of the document.
+        site: asked at the end for what the site itself says; its answer is the field `site`.
+    """
+    import asyncio
+
+    from ..config.paths import Paths
+    from . import follow, link, result
+
+    async def go() -> tuple[dict[str, Any], int]:
+        async with link.running_or_hosted(Paths.default()) as port:
+            row, waits = await follow.start(port, start, wish)
+        extra = {**(more or {}), **({"site": site()} if site else {})}
+        if waits:
+            error = f"Approval {waits} is needed; the run waits for it."
+            return {**result.of_run(row, exit_code=4, error=error), **extra}, 4
+        return {**result.of_run(row), **extra}, row.exit
+
+    document, code = asyncio.run(go())
+    if output_format is Format.json:
+        output.finish(document, code)
+    if output_format is Format.text:
+        print_text(document)
+    raise typer.Exit(code)
+
+
+def print_text(document: dict[str, Any]) -> None:
+    """The answer on stdout; the verdict beside it, and the claim only where it differs."""
+    output.say(document["answer"] or document["reason"] or document["error"] or document["state"])
+    verdict = {True: "verified", False: "not verified", None: "nothing to verify"}[document["verified"]]
+    output.tell(f"{document['run']} {document['state']}: {verdict}: {document['reason']}")
+    if document["claim"] and document["claim"] != document["answer"]:
+        output.tell(f'the model claimed: "{document["claim"]}"')
+
+
+def _task(prompt: str, path: Path | None, given: dict[str, Any], limits: dict[str, Any]) -> TaskFile:
+    """The task file or the words, with what the flags change in it. Raises UsageError."""
+    import msgspec
+
+    from ..config.taskfile import load_task
+    from ..domain.errors import UsageError
+
+    if bool(prompt) == (path is not None):
+        raise UsageError("Give either a TASK in quotes or --task FILE.")
+    base = load_task(path) if path else plain_task(prompt, browser=bool(given["start_url"]))
+    changed: dict[str, Any] = {key: value for key, value in given.items() if value}
+    budget = {key: limits[key] for key in ("tokens", "usd") if limits[key] is not None}
+    if budget:
+        changed["budget"] = msgspec.structs.replace(base.budget, **budget)
+    if limits["max_iterations"] is not None:
+        changed["guardrails"] = msgspec.structs.replace(base.guardrails, max_iterations=limits["max_iterations"])
+    return _checked(msgspec.structs.replace(base, **changed))
+
+
+def _checked(task: TaskFile) -> TaskFile:
+    """Hold what flags changed against the rules a task file is held against."""
+    from ..config.task_rules import problems
+    from ..domain.errors import UsageError
+    from ..domain.task import BROWSER_TOOLS
+
+    for problem in problems(task, BROWSER_TOOLS):
+        raise UsageError(problem.text[:1].upper() + problem.text[1:] + ("" if problem.text.endswith("?") else "."))
+    return task
+
+
+def plain_task(prompt: str, *, browser: bool = False) -> TaskFile:
+    """A task in words: no tools, or the browser's."""
+    from ..domain.task import BROWSER_TOOLS, TaskFile
+
+    return TaskFile(prompt=prompt, tools=BROWSER_TOOLS if browser else ())
+
+
+def command(task: TaskFile, *, url: str = "", api: str = "", model: str = "") -> StartRun:
+    """The run to start, with the values of the handles it names, read from this process's environment."""
+    import os
+
+    from ..domain.task import RunSpec
+    from ..models.api import default_model
+    from ..port.commands import StartRun
+
+    spec = RunSpec(task, default_model(os.environ, url=url, model=model, api=api), workspace=os.getcwd())
+    return StartRun(spec, secrets_of(task, spec.model))
+
+
+def secrets_of(task: TaskFile, model: ModelSpec) -> dict[str, str]:
+    """Variable name -> value for every `env:` handle of the run that is set here; what is missing, the engine names."""
+    import os
+
+    handles = [model.key, task.login.credential if task.login else ""]
+    names = [name for handle in handles if handle.startswith("env:") for name in handle[4:].split(",")]
+    return {name: os.environ[name] for name in names if name in os.environ}
