@@ -57,10 +57,10 @@ class Site(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port: int, variant: str) -> None:
+    def __init__(self, port: int, variant: str, ending: threading.Event) -> None:
         self.variant = variant
         self.account = os.environ.get(USER, "")
-        self.ending = threading.Event()
+        self.ending = ending
         super().__init__(("127.0.0.1", port), Page)
 
     def server_bind(self) -> None:
@@ -247,15 +247,14 @@ def _local(goto: str) -> str:
     return goto if _GOTO.fullmatch(goto) else "news"
 
 
-def _bind(port: int, variant: str) -> Site:
+def _bind(port: int, variant: str, ending: threading.Event) -> Site:
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            return Site(port, variant)
+            return Site(port, variant, ending)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until or ending.wait(_PARENT_POLL / 2):
                 raise
-            time.sleep(_PARENT_POLL / 2)
 
 
 def _end_with_parent(site: Site, parent: int) -> None:
@@ -274,14 +273,15 @@ def main() -> int:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--variant", choices=VARIANTS, default="normal")
     given = parser.parse_args()
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
     try:
-        site = _bind(given.port, given.variant)
+        site = _bind(given.port, given.variant, ending)
         site.open_records(given.state)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"The demo site cannot start: {error}. Start the demo again for a fresh one.\n")
         return 78
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: site.ending.set())
     threading.Thread(target=_end_with_parent, args=(site, parent), daemon=True).start()
     site.serve_forever(poll_interval=_PARENT_POLL)
     site.server_close()

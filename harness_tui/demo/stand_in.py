@@ -200,6 +200,6 @@ def _tokens(what: object) -> int:
 
 def _pace() -> float:
     try:
-        return min(max(float(os.environ.get(PACE, "0")), 0.0), 60.0)
+        return min(60.0, max(0.0, float(os.environ.get(PACE, "0"))))
     except ValueError:
         return 0.0

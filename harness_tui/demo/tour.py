@@ -12,12 +12,12 @@ import shutil
 import socket
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import msgspec
 
 from ..config.paths import Paths
+from ..config.taskfile import load_task
 from ..domain.errors import SetupError, UsageError
 from ..domain.task import DEFAULT_ATTEMPTS, Guardrails, ModelSpec, RunSpec, Service, TaskFile
 from .records import Vote, read_votes
@@ -50,7 +50,7 @@ def prepare(paths: Paths, *, stage: int | None = None, variant: str = "normal") 
     folder = _fresh_folder(paths)
     argv = (sys.executable, "-m", "harness_tui.demo.site", "--port", str(port), "--state", str(folder / "state.json"))
     return RunSpec(
-        task=at_stage(at_origin(_task(), origin), stage),
+        task=at_stage(at_origin(load_task(TASK), origin), stage),
         model=ModelSpec(api="stand-in", model="stand-in"),
         title=TITLE,
         workspace=str(Path.cwd()),
@@ -102,10 +102,6 @@ def _folders(paths: Paths) -> list[Path]:
 
 def _last_written(folder: Path) -> float:
     return max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
-
-
-def _task() -> TaskFile:
-    return msgspec.convert(tomllib.loads(TASK.read_text("utf-8")), TaskFile)
 
 
 def _fresh_folder(paths: Paths) -> Path:
