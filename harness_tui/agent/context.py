@@ -55,26 +55,38 @@ def _brief(arguments: dict[str, Any]) -> str:
     return _encode(arguments).decode()[:200]
 
 
-def trim(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The window of a conversation one call carries; never parts a call from its result."""
+def window(messages: Sequence[Message]) -> tuple[int, int]:
+    """(head, tail): the model is shown messages[:head] + messages[tail:]. Never parts a call from its result."""
     if len(messages) <= MAX_CONTEXT_MESSAGES:
-        return tuple(messages)
+        return 0, 0
     head = 0
     while head < len(messages) and messages[head].role != "assistant":
         head += 1
     tail = len(messages) - KEEP_NEWEST
     while tail < len(messages) and messages[tail].role == "tool":
         tail += 1
-    return (*messages[:head], *messages[max(head, tail) :])
+    return head, max(head, tail)
 
 
-def estimate(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
-    """Input tokens of a call, estimated before it is made (bytes / 3.6)."""
-    size = sum(len(_encode(m.parts)) for m in messages)
-    size += sum(len(t.name) + len(t.description) + len(_encode(t.schema)) for t in tools)
-    return math.ceil(size / BYTES_PER_TOKEN)
+class Meter:
+    """Input tokens of the next call, estimated before it is made (bytes / 3.6).
+
+    Messages only ever grow at the end, so each is measured once.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+
+    def estimate(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
+        del self._sizes[len(messages) :]
+        self._sizes += [len(_encode(m.parts)) for m in messages[len(self._sizes) :]]
+        head, tail = window(messages)
+        size = sum(self._sizes[:head]) + sum(self._sizes[tail:])
+        size += sum(len(t.name) + len(t.description) + len(_encode(t.schema)) for t in tools)
+        return math.ceil(size / BYTES_PER_TOKEN)
 
 
 def request(messages: Sequence[Message], tools: Sequence[ToolSpec], max_output: int | None) -> ModelRequest:
     """The call itself; tools sorted by name, so that consecutive requests share a prefix."""
-    return ModelRequest(trim(messages), tuple(sorted(tools, key=lambda t: t.name)), max_output)
+    head, tail = window(messages)
+    return ModelRequest((*messages[:head], *messages[tail:]), tuple(sorted(tools, key=lambda t: t.name)), max_output)

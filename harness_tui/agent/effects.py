@@ -37,6 +37,7 @@ class Effects:
         self.earlier = earlier
         self.world: Environment | None = None
         self._model: Model | None = None
+        self._meter = context.Meter()
         self._guard = defaults(spec.task.guardrails, *kit.guardrails)
 
     @property
@@ -122,8 +123,7 @@ class Effects:
         return self._reserve(s, world)
 
     def _reserve(self, s: at.AttemptState, world: Environment) -> inp.Input:
-        window = context.trim(s.messages)
-        asked = context.estimate(window, world.tools)
+        asked = self._meter.estimate(s.messages, world.tools)
         day = self.kit.day()
         grant = self.kit.ledger.reserve(self._scopes(s, day), asked + context.MAX_OUTPUT, asked + context.LEAST_OUTPUT)
         if isinstance(grant, Refused):

@@ -119,7 +119,7 @@ class AgentLoop:
         numbers = itertools.count(len(journal.views.approvals) + 1)
 
         def environment(spec: RunSpec, session: str) -> Environment:
-            return PlainEnvironment(self.tools, session=session)
+            return PlainEnvironment(self.tools)
 
         return Kit(
             log=journal,

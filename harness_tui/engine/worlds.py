@@ -36,4 +36,4 @@ def environment(spec: RunSpec, session: str, blobs: Blobs, secrets: Mapping[str,
         return BrowserEnvironment(spec.task, blobs=blobs, vault=vault(spec, secrets), session=session)
     from ..tools.plain import PlainEnvironment
 
-    return PlainEnvironment((), session=session)
+    return PlainEnvironment(())

@@ -67,11 +67,14 @@ class ScriptedModel:
         pass
 
 
-def say(text: str, usage: Usage = Usage(10, 5)) -> Answer:
+FEW = Usage(10, 5)
+
+
+def say(text: str, usage: Usage = FEW) -> Answer:
     return Answer((Text(text),), usage)
 
 
-def call(name: str, usage: Usage = Usage(10, 5), **arguments: Any) -> Answer:
+def call(name: str, usage: Usage = FEW, **arguments: Any) -> Answer:
     return Answer((ToolCall("x", name, arguments),), usage, "tool_calls")
 
 
@@ -189,7 +192,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def asks(self) -> Any:
