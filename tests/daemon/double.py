@@ -1,0 +1,113 @@
+"""A small EnginePort for the tests of the transport: a list of events as its log, and a real bus's two delivery classes.
+
+As a program (`python double.py HOME`) it is served detached, as the real engine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from harness_tui.config.paths import Paths
+from harness_tui.domain.codec import WireEvent
+from harness_tui.domain.errors import HarnessError, UsageError
+from harness_tui.domain.events import Envelope, Flow, ToolNoted
+from harness_tui.domain.views import ApprovalRow, RunRow
+from harness_tui.engine.bus import Bus
+from harness_tui.port.commands import AnyCommand, Reply, StopEngine
+from harness_tui.port.snapshot import Batch, EngineInfo, Snapshot
+
+
+class Double:
+    """Attributes: `commands` that were carried through; `hold`, an event `send` waits for; `fail`, what it raises."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.stopped = asyncio.Event()
+        self.log: list[Envelope] = []
+        self.bus = Bus(self._tail)
+        self.commands: list[AnyCommand] = []
+        self.hold: asyncio.Event | None = None
+        self.fail: Exception | None = None
+        self.watching = 0
+        self.data = b""
+
+    @classmethod
+    async def open(cls, paths: Paths) -> Double:
+        return cls(paths)
+
+    def note(self, text: str) -> int:
+        """Commit one state event; returns its pos."""
+        pos = len(self.log) + 1
+        envelope = Envelope(pos, "r1", pos, pos, ToolNoted(text))
+        self.log.append(envelope)
+        self.bus.publish([envelope])
+        return pos
+
+    def flow(self, key: str, text: str) -> None:
+        self.bus.flow(Flow("r1", key, text))
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo(os.getpid(), "0", str(self.paths.home), "host", 1, workspaces=("/w",))
+
+    async def snapshot(self) -> Snapshot:
+        return Snapshot(await self.info(), pos=len(self.log), at=1, trace=tuple(map(WireEvent.of, self.log[-5:])))
+
+    async def batches(self, since: int) -> AsyncIterator[Batch]:
+        self.watching += 1
+        try:
+            async for batch in self.bus.batches(since):
+                yield batch
+        finally:
+            self.watching -= 1
+
+    async def send(self, command: AnyCommand) -> Reply:
+        if self.hold:
+            await self.hold.wait()
+        if self.fail:
+            raise self.fail
+        self.commands.append(command)
+        if isinstance(command, StopEngine):
+            self.stopped.set()
+        return Reply("r1", "done.")
+
+    async def runs(self, limit: int = 200) -> list[RunRow]:
+        return [RunRow("r1", title="one", tools=["a"])][:limit]
+
+    async def run(self, run: str) -> RunRow:
+        if run != "r1":
+            raise UsageError(f"There is no run {run}.", "Did you mean r1?")
+        return RunRow("r1")
+
+    async def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
+        return [ApprovalRow("A-1", "r1", "r1/1")] if all else []
+
+    async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        return self.log[after : after + limit]
+
+    async def blob(self, sha: str) -> bytes:
+        if not self.data:
+            raise HarnessError("no such blob")
+        return self.data
+
+    async def close(self, now: bool = False) -> None:
+        self.note("engine stopped")
+        self.bus.close()
+
+    async def _tail(self, after: int, limit: int) -> list[Envelope]:
+        return self.log[after : after + limit]
+
+
+if __name__ == "__main__":
+    from harness_tui.daemon.host import serve
+
+    home = Paths(Path(sys.argv[1]))
+    try:
+        code = asyncio.run(serve(home, lambda: Double.open(home)))
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        code = error.exit_code
+    sys.exit(code)
