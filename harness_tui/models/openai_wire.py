@@ -104,7 +104,8 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
 class _Slot:
     """One tool call being streamed."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int) -> None:
+        self.place = place
         self.id = ""
         self.name = ""
         self.pieces: list[str] = []
@@ -180,7 +181,7 @@ class Assembly:
         """Merge by index. Some servers number every call 0 or not at all: another id with a name is another call."""
         known = self._by_index.get(index) if isinstance(index, int) else (self._slots[-1] if self._slots else None)
         if known is None or (ident and name and known.id and known.id != ident):
-            known = _Slot()
+            known = _Slot(index if isinstance(index, int) else len(self._slots))
             self._slots.append(known)
         if isinstance(index, int):
             self._by_index[index] = known
@@ -214,7 +215,7 @@ class Assembly:
 
     def _calls(self, stop: Stop) -> Iterator[Part]:
         taken = {call.id for message in self._request.messages for call in message.calls}
-        for slot in self._slots:
+        for slot in sorted(self._slots, key=lambda slot: slot.place):
             ident = _free_id(_mended(slot.id), taken, len(self._request.messages))
             taken.add(ident)
             name = _mended(slot.name) or "unnamed"
