@@ -44,7 +44,10 @@ def doctor(
     ),
     output_format: FormatOption = Format.text,
 ) -> None:
-    """Check that everything a run needs works here; every failing check names its remedy."""
+    """Check that everything a run needs works here.
+
+    Every check really tries the thing; one that fails names its remedy.
+    """
     checks = gather(purpose)
     if fix and not all(check.ok for check in checks):
         from .checks import apt

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ..config.paths import Paths
-from ..domain.errors import HarnessError, LinkLost
+from ..domain.errors import HarnessError
 from . import output
 from .output import Format
 
 if TYPE_CHECKING:
+    from ..clients.socket import SocketClient
     from ..engine.engine import Engine
     from ..port.commands import AnyCommand
     from ..port.port import EnginePort
@@ -25,11 +26,8 @@ async def running_or_hosted(paths: Paths) -> AsyncIterator[EnginePort]:
 
     Raises HarnessError (143) inside the block when somebody stops the hosted engine; its runs wait for the next one.
     """
-    from ..clients.socket import SocketClient
-
-    try:
-        client = await SocketClient.connect(paths)
-    except LinkLost:
+    client = await _connected(paths)
+    if client is None:
         async with _hosted(paths) as engine:
             yield engine
         return
@@ -37,6 +35,16 @@ async def running_or_hosted(paths: Paths) -> AsyncIterator[EnginePort]:
         yield client
     finally:
         await client.close()
+
+
+async def _connected(paths: Paths) -> SocketClient | None:
+    from ..clients.socket import SocketClient
+    from ..port.dial import NoEngine
+
+    try:
+        return await SocketClient.connect(paths)
+    except NoEngine:
+        return None
 
 
 @asynccontextmanager

@@ -78,6 +78,20 @@ def _run(argv: list[str]) -> int:
         return _fail(argv, error.format_message() + help_line.rstrip() + " --help'.", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(argv, "Interrupted.", 130)
+    except Exception as error:
+        return _fail(argv, _internal(error), 70)
+
+
+def _internal(error: Exception) -> str:
+    """A mistake of ours: its kind and place, never its values. HARNESS_TUI_DEBUG=1 prints the whole trace."""
+    import os
+    import traceback
+
+    if os.environ.get("HARNESS_TUI_DEBUG"):
+        traceback.print_exc()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    return f"Internal error ({type(error).__name__} at {place}); please report it. HARNESS_TUI_DEBUG=1 shows more."
 
 
 def _fail(argv: list[str], sentence: str, code: int) -> int:

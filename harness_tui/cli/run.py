@@ -45,7 +45,10 @@ def run(
     ] = False,
     output_format: FormatOption = Format.text,
 ) -> None:
-    """Run one task and wait for its end; uses the running engine, else hosts one meanwhile."""
+    """Run one task and wait for its verified end.
+
+    Uses the running engine, else hosts one meanwhile. What has consequences waits for an approval.
+    """
     from .follow import Wish
 
     given = {

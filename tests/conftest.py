@@ -1,0 +1,41 @@
+"""What every test stands on: a home of its own with a short path, and one remedy for a missing part."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness_tui.config.paths import Paths
+
+REMEDY = "harness-tui doctor --fix --for tests"
+
+# A test never meets the operator's own keys, home, colours or terminal.
+for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_URL", "NO_COLOR", "HARNESS_TUI_DEBUG"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
+    """A home of one test; under the temporary directory itself, since a socket path has 100 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="htui-"))
+    monkeypatch.setenv("HARNESS_TUI_HOME", str(folder))
+    yield Paths(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def program() -> object:
+    """`program("tmux")`: where a program is; the test fails with the one remedy when it is missing."""
+
+    def find(name: str) -> str:
+        where = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+        if where is None:
+            pytest.fail(f"{name} is not installed. Run: {REMEDY}", pytrace=False)
+        return where
+
+    return find
