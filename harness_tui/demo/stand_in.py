@@ -44,7 +44,8 @@ class Seen(msgspec.Struct):
 
     Attributes:
         steps: results since the last message of the harness, oldest first.
-        clicked: selector of the first click of all, or "".
+        stories: the list as it was read last.
+        clicked: selector of the first click of all, or ""; `voted_for` is the id of the story it belonged to.
         began: whether anything was done before that message.
         signed_in: the harness said that it has signed in.
         happened: the harness said that the click is done and must not be repeated.
@@ -52,7 +53,9 @@ class Seen(msgspec.Struct):
 
     url: str = ""
     steps: list[ToolResult] = []
+    stories: list[Story] = []
     clicked: str = ""
+    voted_for: str = ""
     began: bool = False
     signed_in: bool = False
     happened: bool = False
@@ -79,8 +82,11 @@ def _look(messages: Sequence[Message]) -> Seen:
         for part in message.parts:
             if isinstance(part, ToolResult):
                 seen.steps.append(part)
-            elif isinstance(part, ToolCall) and part.name == "browser_click":
-                seen.clicked = seen.clicked or str(part.arguments.get("selector", ""))
+                if part.name == "browser_get_stories":
+                    seen.stories = list(_stories(part.text))
+            elif isinstance(part, ToolCall) and part.name == "browser_click" and not seen.clicked:
+                seen.clicked = str(part.arguments.get("selector", ""))
+                seen.voted_for = next((story.id for story in seen.stories if story.arrow == seen.clicked), "")
     return seen
 
 
@@ -112,8 +118,8 @@ def _next(seen: Seen) -> _Move:
             return _give_up(f"I could not open {seen.url}.")
         case ToolResult(name="browser_navigate"):
             return _READ
-        case ToolResult(name="browser_get_stories", text=text):
-            return _vote(seen, list(_stories(text)))
+        case ToolResult(name="browser_get_stories"):
+            return _vote(seen)
         case ToolResult(name="browser_click", ok=False):
             return _give_up("I could not click the arrow of the first story.")
         case ToolResult(name="browser_click", text=text) if _LOGIN_PAGE.search(text) and not seen.signed_in:
@@ -130,24 +136,24 @@ def _give_up(say: str) -> _Move:
     return (say, "", {})
 
 
-def _vote(seen: Seen, stories: list[Story]) -> _Move:
-    if not stories:
+def _vote(seen: Seen) -> _Move:
+    if not seen.stories:
         opened = any(step.name == "browser_navigate" for step in seen.steps)
         return _give_up("I could not find any story.") if opened or not seen.url else _open(seen)
-    if seen.happened:
+    first = seen.stories[0]
+    if seen.happened or any(story.voted for story in seen.stories if story.id == seen.voted_for):
         return _give_up(DONE)
     if seen.clicked:
-        again = next((story for story in stories if story.arrow == seen.clicked), None)
-        if again is not None and again.voted:
-            return _give_up(DONE)
         return ("I am signed in now, so I will vote again.", "browser_click", {"selector": seen.clicked})
-    if stories[0].voted:
+    if first.voted:
         return _give_up("The first story was already upvoted.")
-    return ("I will click the arrow of the first story.", "browser_click", {"selector": stories[0].arrow})
+    if not first.arrow:
+        return _give_up("I could not find an arrow to click.")
+    return ("I will click the arrow of the first story.", "browser_click", {"selector": first.arrow})
 
 
 def _stories(text: str) -> Iterator[Story]:
-    """The stories of a result: JSON objects with id, voted and arrow (else the usual one), as far as they are whole."""
+    """The stories of a result: JSON objects with id, voted and arrow (absent: the usual one); a cut-off one is left out."""
     decoder = json.JSONDecoder()
     at = text.find("{")
     while at >= 0:
@@ -155,11 +161,9 @@ def _stories(text: str) -> Iterator[Story]:
             entry, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             return
-        ident, arrow = entry.get("id"), entry.get("arrow")
-        if isinstance(ident, str) and ident:
-            yield Story(
-                ident, arrow if isinstance(arrow, str) and arrow else f"#up_{ident}", entry.get("voted") is True
-            )
+        ident, arrow = entry.get("id"), entry.get("arrow", f"#up_{entry.get('id')}")
+        if isinstance(ident, str) and ident and isinstance(arrow, str):
+            yield Story(ident, arrow, entry.get("voted") is True)
         at = text.find("{", end)
 
 

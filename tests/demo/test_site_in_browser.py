@@ -43,10 +43,11 @@ async def test_the_task_files_selectors_find_what_they_name(tmp_path: Path, page
         assert await page.locator(task.stories.row).count() == 30
         assert await page.locator(task.stories.title).count() == 30
         await page.click(task.stories.arrow.replace("{id}", FIRST))
-        assert await page.locator(task.login.when_selector).count() == 1
+        assert await page.locator(task.login.when_selector).count() == 2
         assert await page.locator(task.login.submit).count() == 1
-        await page.fill(task.login.user_field, RIGHT[0])
-        await page.fill(task.login.password_field, RIGHT[1])
+        form = page.locator("form", has=page.locator(task.login.submit))
+        await form.locator(task.login.user_field).fill(RIGHT[0])
+        await form.locator(task.login.password_field).fill(RIGHT[1])
         await page.click(task.login.submit)
         seen, gone = (condition.selector.replace("{first.id}", FIRST) for condition in task.verify.page)
         assert await page.locator(seen).is_visible()
