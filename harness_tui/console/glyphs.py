@@ -1,4 +1,4 @@
-"""Two sets of signs: plain ASCII, and Unicode for terminals that draw it in one cell. A sign never stands without its word."""
+"""Two sets of signs: plain ASCII, and Unicode for terminals that draw it in one cell. No sign stands without a word."""
 
 from __future__ import annotations
 
@@ -26,14 +26,27 @@ class Glyphs:
     """Horizontal, vertical, tee down, tee up, corner down, corner up."""
     crit: str
 
+    @property
+    def ascii(self) -> bool:
+        return self.rule.isascii()
+
     def state(self, word: str) -> str:
         return self.states.get(word, " ")
 
 
 ASCII = Glyphs(
-    states=dict(
-        run="o", wait=".", ask="?", paused="=", done="+", fail="x", cancel="-", doubt="!", retry="r", note=" "
-    ),
+    states={
+        "run": "o",
+        "wait": ".",
+        "ask": "?",
+        "paused": "=",
+        "done": "+",
+        "fail": "x",
+        "cancel": "-",
+        "doubt": "!",
+        "retry": "r",
+        "note": " ",
+    },
     cursor=">",
     mark="*",
     fold="+",
@@ -49,11 +62,20 @@ ASCII = Glyphs(
     crit="=",
 )
 
-# Narrow signs where there is a choice: what East Asian terminals may draw two cells wide is only used where nothing else reads as well.
+# Narrow signs where there is a choice: East Asian terminals may draw the others two cells wide.
 UNICODE = Glyphs(
-    states=dict(
-        run="▸", wait="∙", ask="?", paused="=", done="✓", fail="✗", cancel="-", doubt="!", retry="↻", note=" "
-    ),
+    states={
+        "run": "▸",
+        "wait": "∙",
+        "ask": "?",
+        "paused": "=",
+        "done": "✓",
+        "fail": "✗",
+        "cancel": "-",
+        "doubt": "!",
+        "retry": "↻",
+        "note": " ",
+    },
     cursor="❯",
     mark="*",
     fold="»",

@@ -84,6 +84,4 @@ class Pace:
     fps: int
 
 
-Intent = (
-    Send | FetchFrame | Detach | Copy | Export | Repaint | Resync | Suspend | StartDemo | RunTask | UseTheme | Pace
-)
+Intent = Send | FetchFrame | Detach | Copy | Export | Repaint | Resync | Suspend | StartDemo | RunTask | UseTheme | Pace

@@ -112,7 +112,7 @@ def marked(text: str, token: str = "base") -> Line:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Rows of at most `width` cells, broken at spaces, inside a word only when it is longer than a row; nothing is lost."""
+    """Rows of at most `width` cells, broken at spaces, within a word only when it is longer than a row."""
     if width < 1:
         return [text]
     rows: list[str] = []

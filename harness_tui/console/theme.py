@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ..domain.errors import UsageError
 
-TOKENS = tuple(
-    "base dim faint rule title focus cursor match mark key "
-    "run wait ask paused done fail cancel doubt retry "
-    "ask_badge doubt_badge high armed lost low med stale "
-    "bar held track warn over add del hunk context add_word del_word note warn_text escaped".split()
+TOKENS = (
+    *("base", "dim", "faint", "rule", "title", "focus", "cursor", "match", "mark", "key"),
+    *("run", "wait", "ask", "paused", "done", "fail", "cancel", "doubt", "retry"),
+    *("ask_badge", "doubt_badge", "high", "armed", "lost", "low", "med", "stale"),
+    *("bar", "held", "track", "warn", "over"),
+    *("add", "del", "hunk", "context", "add_word", "del_word", "note", "warn_text", "escaped"),
 )
 
 

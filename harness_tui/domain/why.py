@@ -37,10 +37,14 @@ def may(views: Views, ident: str, now: int) -> list[Fact]:
     row = views.runs.get(ident)
     if row is None:
         return []
-    by_word = {word: [risk for risk in RISKS if row.may.get(risk, "asks") == word] for word in ("acts", "asks", "cannot")}
+    by_word = {
+        word: [risk for risk in RISKS if row.may.get(risk, "asks") == word] for word in ("acts", "asks", "cannot")
+    }
     facts = [Fact("level", _LEVELS.get(row.level, row.level))]
     facts += [Fact(word, ", ".join(risks) or "-") for word, risks in by_word.items()]
-    facts.append(Fact("sandbox", "none: what it runs, it runs as you" if row.sandbox == "none" else f"enforced ({row.sandbox})"))
+    facts.append(
+        Fact("sandbox", "none: what it runs, it runs as you" if row.sandbox == "none" else f"enforced ({row.sandbox})")
+    )
     facts += [Fact("note", note) for note in row.notes]
     facts.append(Fact("left", _left(views, row)))
     did = ", ".join(f"{row.acted.get(risk, 0)} {risk}" for risk in RISKS)
@@ -76,7 +80,12 @@ def _why_approval(row: ApprovalRow, now: int) -> list[Fact]:
         facts.append(Fact("expires", life))
     else:
         who = f" by {row.by}" if row.by else ""
-        facts.append(Fact("decided", f"{(row.resolution or row.state).replace('_', ' ')}{who}" + (f": {row.reason}" if row.reason else "")))
+        facts.append(
+            Fact(
+                "decided",
+                f"{(row.resolution or row.state).replace('_', ' ')}{who}" + (f": {row.reason}" if row.reason else ""),
+            )
+        )
     return facts
 
 
@@ -87,21 +96,35 @@ def _why_run(views: Views, row: RunRow, now: int) -> list[Fact]:
             summary = f": {request.summary}" if request else ""
             since = f", since {_span(now - request.requested)}" if request else ""
             what = "your word on an effect without a result" if row.state == "in_doubt" else "your decision"
-            return [Fact("waits", f"for {what}{since}"), Fact("on", f"{row.waits}{summary}"), Fact("next", "4 decides it")]
+            return [
+                Fact("waits", f"for {what}{since}"),
+                Fact("on", f"{row.waits}{summary}"),
+                Fact("next", "4 decides it"),
+            ]
         case "waiting":
             return [Fact("waits", row.last or "for its turn"), Fact("since", _span(now - row.started))]
         case "retrying":
             moment = f"in {_span(row.retry_at - now)}" if row.retry_at > now else "now"
             return [Fact("failed", row.last), Fact("next", f"the model is asked again {moment}")]
         case "running":
-            return [Fact("runs", f"since {_span(now - row.started)}, attempt {max(1, row.attempts)}, turn {row.iterations}"), Fact("last", row.last)]
+            return [
+                Fact(
+                    "runs", f"since {_span(now - row.started)}, attempt {max(1, row.attempts)}, turn {row.iterations}"
+                ),
+                Fact("last", row.last),
+            ]
         case _:
             return _why_ended(row)
 
 
 def _why_ended(row: RunRow) -> list[Fact]:
     verified = {True: "yes", False: "no", None: "nothing was verified"}[row.verified]
-    facts = [Fact("ended", f"{row.state}" + (f", stopped by {row.stopped_by}" if row.stopped_by else "") + f", exit {row.exit}")]
+    facts = [
+        Fact(
+            "ended",
+            f"{row.state}" + (f", stopped by {row.stopped_by}" if row.stopped_by else "") + f", exit {row.exit}",
+        )
+    ]
     facts.append(Fact("verified", verified))
     if row.reason:
         facts.append(Fact("reason", row.reason))

@@ -29,6 +29,8 @@ class Prompt:
     run: str = ""
     history: list[str] = field(default_factory=list)
     place: int = 0
+    entered: float | None = None
+    """When enter was pressed alone; taken once nothing followed it."""
 
     def type(self, text: str) -> None:
         """Add typed or pasted text; line breaks become spaces."""

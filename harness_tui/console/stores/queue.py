@@ -43,7 +43,9 @@ class Queue:
         if row is not None:
             self._kept = row
         elif self._kept is not None and self._kept.open and self._kept.id == self.current:
-            self._kept = msgspec.structs.replace(self._kept, state="withdrawn", reason="decided while the link was lost")
+            self._kept = msgspec.structs.replace(
+                self._kept, state="withdrawn", reason="decided while the link was lost"
+            )
         if self.sent and (self.sent != self.current or self._kept is None or not self._kept.open):
             self.sent = ""
 
@@ -64,7 +66,7 @@ class Queue:
         target = max(0, min(len(self.order) - 1, index + by))
         row = self.row()
         if target == index:
-            if row is None or row.open or len(self.order) == 1 and by == 0:
+            if row is None or row.open:
                 return
             target = index - 1 if index else 0
             self.order.remove(self.current)

@@ -1,7 +1,8 @@
-"""What the engine said: views, the ring of trace rows, flow and counts. The fold of batches happens here, nothing else."""
+"""What the engine said: views, the ring of trace rows, flow and counts. Batches are folded here and nowhere else."""
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from ...domain.events import Envelope, Flow, root_of
 from ...domain.fold import Views
 from ...domain.trace import line
 from ...domain.views import ApprovalRow, BudgetRow, RunRow
+from ...domain.views import Row as ViewRow
 from ...port.snapshot import Batch, EngineInfo, Snapshot
 from .filter import Filter
 from .ring import Ring, Row
@@ -54,9 +56,15 @@ class World:
             self.restarted = self.now()
         self.engine = snapshot.engine
         self.views = Views()
-        rows = (*snapshot.runs, *snapshot.approvals, *snapshot.budgets, *snapshot.holds, *snapshot.frames)
+        rows: list[ViewRow] = [
+            *snapshot.runs,
+            *snapshot.approvals,
+            *snapshot.budgets,
+            *snapshot.holds,
+            *snapshot.frames,
+        ]
         # Rows change in place; a copy keeps the snapshot itself what it was when the engine is in this process.
-        self.views.load((msgspec.structs.replace(row) for row in rows), snapshot.pos)
+        self.views.load((copy.copy(row) for row in rows), snapshot.pos)
         missed = bool(self.seen_pos and snapshot.trace and snapshot.trace[0].pos > self.seen_pos + 1)
         if missed:
             text = "events between were not received; `runs show` and `trace` have them all"
@@ -153,7 +161,9 @@ class World:
 
     def waiting(self) -> list[ApprovalRow]:
         """Open requests, oldest first."""
-        return sorted((row for row in self.views.approvals.values() if row.open), key=lambda row: (row.requested, row.id))
+        return sorted(
+            (row for row in self.views.approvals.values() if row.open), key=lambda row: (row.requested, row.id)
+        )
 
     def budgets(self) -> list[BudgetRow]:
         """Days newest first, then runs newest first."""

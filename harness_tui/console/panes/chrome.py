@@ -1,0 +1,207 @@
+"""What stands around the panes: tab strip, status line, hint line and prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ...domain.safetext import clip as safe_clip
+from ...domain.views import BudgetRow
+from ..actions import BY_ID, PANE_NAMES, shown
+from ..lines import Line, Span, clip, fit, spread, width_of
+from . import card
+from .budgets import out_words
+from .words import SECOND, age, state_word, tokens
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def tabs(m: Model, width: int) -> Line:
+    """Names where there is room, then only the focused pane's, then digits."""
+    full = _tabs(m, set(PANE_NAMES))
+    where = (Span(_where(m), "dim"),)
+    time = (Span(f"  {m.clock(m.now(), seconds=False)}", "dim"),)
+    for strip in (full, _tabs(m, {m.focus}), _tabs(m, set())):
+        for right in ((*where, *time), time, ()):
+            if width_of(strip) + width_of(right) <= width:
+                return spread(strip, right, width)
+    return fit(_tabs(m, set()), width)
+
+
+def _tabs(m: Model, named: set[int]) -> Line:
+    out: list[Span] = []
+    waiting = len(m.world.waiting())
+    for pane, name in PANE_NAMES.items():
+        text = f" {pane} {name}" if pane in named else f" {pane}"
+        out.append(Span(text, "title" if pane == m.focus else "dim"))
+        if pane == 4 and waiting and (named or m.focus == 4):
+            out.append(Span(f" {waiting}", "ask"))
+        out.append(Span(" " if named else ""))
+    return tuple(out)
+
+
+def _where(m: Model) -> str:
+    engine = m.world.engine
+    host = f"  {safe_clip(engine.host, 40)}" if engine and engine.host else ""
+    return f"harness-tui  {safe_clip(m.title, 40)}{host}"
+
+
+# -- status ---------------------------------------------------------------------------------------------------------
+
+
+def status(m: Model, width: int) -> Line:
+    """Link first; then whole pieces as far as there is room: counts, waiting, spend; the rate at the right."""
+    pieces = _pieces(m)
+    rate = (Span(f"{_short(m.world.rate())}/s ", "dim"),) if m.link.state == "live" and m.world.engine else ()
+    out: list[Span] = []
+    for piece in pieces:
+        if width_of(out) + width_of(piece) <= width:
+            out += piece
+    return spread(out, rate, width) if out else fit(pieces[0], width)
+
+
+def _short(count: int) -> str:
+    return f"{count:,}" if count < 100_000 else f"{count // 1000}k"
+
+
+def _pieces(m: Model) -> list[Line]:
+    link = m.link
+    ago = age(m.now() - link.since) if link.since else "0s"
+    if link.state == "starting":
+        log = Span("   log: harness-tui engine logs", "dim")
+        return [(Span(f" starting engine {ago}", "title"),), (log,), (Span("   q", "key"), Span(" leave", "dim"))]
+    if link.state == "lost":
+        wait = max(0, link.retry_at - m.now()) // SECOND
+        retry = f"   retry {link.tries} in {wait}s" if link.retry_at else ""
+        keys = (Span("  R", "key"), Span(" now", "dim"), Span("  q", "key"), Span(" leave", "dim"))
+        old = (Span(f"   what you see is {ago} old", "stale"),)
+        return [(Span(f" lost {ago} ", "lost"),), (Span(retry),), keys, old]
+    head: list[Line] = [(Span(" live ", "base"),)]
+    if link.state == "stalled":
+        head = [(Span(" live ", "base"),), (Span(f" drawing late {link.late:.1f}s: slow terminal ", "stale"),)]
+    if m.world.restarted and m.now() - m.world.restarted < 60 * SECOND:
+        head.append((Span(f" engine restarted {age(m.now() - m.world.restarted)} ago ", "stale"),))
+    return [*head, *_counts(m), *_waiting(m), *_spend(m), *_abnormal(m)]
+
+
+def _counts(m: Model) -> list[Line]:
+    counts = Counter(state_word(run) for run in m.world.roots())
+    live = counts["run"] + counts["retry"] + counts["ask"] + counts["wait"]
+    out: list[Line] = [(Span(f"  {live} run "),)]
+    if counts["fail"]:
+        out.append((Span(f" {counts['fail']} fail ", "fail"),))
+    if counts["doubt"]:
+        out.append((Span(f" {counts['doubt']} doubt ", "doubt"),))
+    return out
+
+
+def _waiting(m: Model) -> list[Line]:
+    waiting = m.world.waiting()
+    if not waiting:
+        return [(Span("  ask 0 ", "dim"),)]
+    badge = (Span("  "), Span(f" ask {len(waiting)} ", "ask_badge"))
+    return [badge, (Span(f" oldest {age(m.now() - waiting[0].requested)} ", "dim"),)]
+
+
+def _spend(m: Model) -> list[Line]:
+    today = next((row for row in m.world.budgets() if row.scope.startswith("day:")), None)
+    if today is None:
+        return []
+    out = out_words(m, today)
+    late = (Span(f"out {out} ", "warn_text" if out == "now" else "dim"),) if out != "-" else ()
+    return [(Span(f"  {spent(today)} "), *late)]
+
+
+def spent(row: BudgetRow) -> str:
+    """Money where the price is known, tokens where it is not: unknown is never shown as zero."""
+    if row.usd is not None:
+        return f"${row.usd:.2f}" + (f"/{row.usd_limit:.0f}" if row.usd_limit is not None else "")
+    of = f"/{tokens(row.limit)}" if row.limit else ""
+    return f"{tokens(row.spent) if row.spent else '0'}{of} tok"
+
+
+def _abnormal(m: Model) -> list[Line]:
+    out: list[Line] = []
+    if m.world.dropped:
+        out.append((Span(f"  {_short(m.world.dropped)} sampled away ", "dim"),))
+    if m.world.unreadable:
+        out.append((Span(f"  {m.world.unreadable} unreadable: newer engine ", "warn_text"),))
+    return out
+
+
+# -- hint and prompt --------------------------------------------------------------------------------------------------
+
+
+def hint(m: Model, width: int) -> Line:
+    """What the item under the cursor takes; a notice covers it until the next key."""
+    if m.said:
+        text, bad = m.said
+        return fit((Span(" "), Span(clip(text, max(1, width - 1)), "warn_text" if bad else "base")), width)
+    keep = _keys(("colon", "command"), ("question_mark", "help"), ("q", "detach"))
+    room = width - width_of(keep) - 3
+    out: list[Span] = []
+    for key, title in _offers(m):
+        piece = _keys((key, title))
+        if width_of(out) + width_of(piece) <= room:
+            out += piece
+    return fit((*out, Span("  " if out else ""), *keep), width)
+
+
+def _keys(*offers: tuple[str, str]) -> list[Span]:
+    out: list[Span] = []
+    for key, title in offers:
+        out += [Span(f" {shown(key)} ", "key"), Span(f"{title} ", "dim")]
+    return out
+
+
+def _offers(m: Model) -> list[tuple[str, str]]:
+    """Keys that do something to the item under the cursor now."""
+    if m.overlay:
+        return [("esc", "back"), ("space", "page"), ("y", "copy")]
+    match m.focus:
+        case 1:
+            follow = ("f", "hold still" if m.trace.follow else "follow")
+            return [("enter", "open"), follow, ("/", "filter"), ("y", "copy")]
+        case 2 | 3:
+            run = m.world.views.runs.get(m.runs.current)
+            if run is None:
+                return []
+            cancel = [_offer("runs.cancel")] if run.open else []
+            return [("enter", "open"), _offer("item.why"), _offer("item.may"), *cancel, ("/", "filter")][
+                : 5 if m.focus == 2 else 4
+            ]
+        case 4:
+            return _approval_offers(m)
+        case 6:
+            return [("v", "picture" if m.browser_text else "page text")] if m.world.views.frames else []
+        case _:
+            return []
+
+
+def _offer(ident: str) -> tuple[str, str]:
+    action = BY_ID[ident]
+    return action.keys[0], action.title
+
+
+def _approval_offers(m: Model) -> list[tuple[str, str]]:
+    row = m.queue.row()
+    if row is None:
+        return []
+    if not row.open:
+        return [("j", "moves on"), _offer("item.why")]
+    page = [("space", "page")] if m.unseen() else []
+    return [*page, *card.keys_of(m, row), _offer("item.why"), _offer("item.may")]
+
+
+def prompt(m: Model, width: int) -> Line:
+    """`:run Upvote the first story_`; a long text shows its end."""
+    open_prompt = m.prompt
+    if open_prompt is None:
+        return fit((), width)
+    label, text = open_prompt.label, open_prompt.shown()
+    note = f"  {m.said[0]}" if m.said else ""
+    room = max(1, width - len(label) - len(note) - 3)
+    while width_of((Span(text),)) > room:
+        text = text[1:]
+    return fit((Span(f" {label}", "key"), Span(text), Span("_", "focus"), Span(note, "warn_text")), width)

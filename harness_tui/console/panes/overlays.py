@@ -1,0 +1,120 @@
+"""Cards over a pane: may it do harm, why, help, and an event or a run in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...domain.codec import to_json
+from ...domain.events import Envelope
+from ...domain.safetext import clip as safe_clip
+from ...domain.why import may, why
+from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
+from ..lines import Line, Span, blank, fit
+from .card import source_lines, wrapped
+from .frame import section
+from .words import zone
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+WHOLE = 60_000
+"""Characters of one field that are laid out; the rest is counted (the journal has it)."""
+
+
+@dataclass(slots=True)
+class Overlay:
+    """What lies over the pane. kind: may | why | help | event | run; `id` of a run or approval; `top`: first row."""
+
+    kind: str
+    id: str = ""
+    envelope: Envelope | None = None
+    top: int = 0
+
+
+def draw(m: Model, over: Overlay, width: int, height: int) -> list[Line]:
+    rows = rows_of(m, over, width)
+    room = max(0, height - 2)
+    top = max(0, min(over.top, len(rows) - room))
+    part = [fit(row, width) for row in rows[top : top + room]]
+    below = len(rows) - top - len(part)
+    foot = f"  {below} more: space   esc back" if below > 0 else "  esc back"
+    out = [
+        section(m, title(over), "", width),
+        *part,
+        *[blank(width)] * (room - len(part)),
+        fit((Span(foot, "dim"),), width),
+    ]
+    return out[:height]
+
+
+def title(over: Overlay) -> str:
+    what = {"may": "may it do harm", "why": "why", "run": "in full"}
+    match over.kind:
+        case "help":
+            return "keys"
+        case "event" if over.envelope:
+            return f"{safe_clip(over.envelope.run, 40)} event {over.envelope.pos}"
+        case kind:
+            return f"{safe_clip(over.id, 40)} {what.get(kind, kind)}"
+
+
+def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
+    """Label and raw text, line by line, of everything but help."""
+    match over.kind:
+        case "may":
+            return [(fact.label, fact.value) for fact in may(m.world.views, over.id, m.now())]
+        case "why":
+            return [(fact.label, fact.value) for fact in why(m.world.views, over.id, m.now())]
+        case "event" if over.envelope:
+            fields = to_json(over.envelope)
+            fields["at"] = m.clock(over.envelope.at)
+            return [(name, _text(value)) for name, value in fields.items()]
+        case "run" if row := m.world.views.runs.get(over.id):
+            fields = msgspec.to_builtins(row)
+            for name in ("started", "ended", "retry_at"):
+                if fields.get(name):
+                    fields[name] = m.clock(fields[name])
+            return [(name, _text(value)) for name, value in fields.items()]
+        case _:
+            return [("gone", "it is not here any more")]
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    more = f"\n... {len(text) - WHOLE:,} more characters: harness-tui runs show has them" if len(text) > WHOLE else ""
+    return text[:WHOLE] + more
+
+
+def rows_of(m: Model, over: Overlay, width: int) -> list[Line]:
+    if over.kind == "help":
+        return _help(m)
+    out: list[Line] = []
+    for label, value in facts_of(m, over):
+        for shown_label, text in source_lines(label, value):
+            out += wrapped(shown_label, text, width)
+    return out
+
+
+def _help(m: Model) -> list[Line]:
+    """Keys of this pane first, then everywhere; generated from the action table."""
+    out: list[Line] = []
+    actions = in_scope(m.focus)
+    for heading, group in (
+        (f"in {m.focus} {PANE_NAMES[m.focus]}", [a for a in actions if a.panes]),
+        ("everywhere", [a for a in actions if not a.panes]),
+    ):
+        if group:
+            out += [(Span(f"  {heading}", "title"),)]
+        for action in group:
+            keys = " ".join(shown(key) for key in action.keys)
+            command = f"  :{action.command}" if action.command else ""
+            out.append((Span(f"  {keys:<16s} ", "key"), Span(action.help), Span(command, "dim")))
+    out += [(), (Span("  commands", "title"),)]
+    for action in ACTIONS:
+        if action.command and not action.keys:
+            name = f":{action.command} {action.takes}".strip()
+            out.append((Span(f"  {name:<16s} ", "key"), Span(action.help)))
+    return [*out, (), (Span(f"  times are the engine host's: {zone(m.offset)}", "dim"),)]
