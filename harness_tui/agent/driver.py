@@ -39,13 +39,19 @@ class Driver:
         self.attempt: at.AttemptState | None = None
         self.effects = Effects(spec, kit, self.root.ended)
         self._lock = asyncio.Lock()
+        self._loaded = asyncio.Event()
         self._changed = asyncio.Event()
         self._cancel: ev.CancelRequested | None = None
         self._busy: asyncio.Task[inp.Input] | None = None
         self._root_events: list[Event] = []
 
     async def load(self) -> None:
-        """Fold what the log holds of this run: how recovery, and a driver after a failed append, begin."""
+        """Fold what the log holds of this run; decisions wait until it is done."""
+        async with self._lock:
+            await self._fold()
+        self._loaded.set()
+
+    async def _fold(self) -> None:
         self.root = lifecycle.RunState(self.uid, self.spec)
         self.effects.earlier = self.root.ended
         for envelope in await self.kit.log.stream(self.uid):
@@ -155,6 +161,7 @@ class Driver:
 
     async def decide(self, x: inp.Decided | inp.Resolved) -> bool:
         """Apply a decision; False when the request no longer waits here. Returns after it is durable."""
+        await self._loaded.wait()
         hit("approve.before_commit")
         applied = await self._input(x)
         hit("approve.after_commit")
@@ -163,6 +170,7 @@ class Driver:
 
     async def cancel(self, by: str, reason: str) -> None:
         """Ask the run to end; a running destructive call may finish first."""
+        await self._loaded.wait()
         async with self._lock:
             if self.root.finished or self._cancel:
                 return
@@ -228,7 +236,7 @@ class Driver:
         except Exception:
             # Live state ran ahead of a log that refused: only the log is true.
             with contextlib.suppress(Exception):
-                await self.load()
+                await self._fold()
             raise
 
     def _new_attempt(self, uid: str) -> at.AttemptState:
