@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,6 +108,3 @@ def call_piece(index: int | None, arguments: str | None = None, **more: Any) -> 
 
 def usage(prompt: int, completion: int, **details: Any) -> dict[str, Any]:
     return {"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": completion, **details}}
-
-
-Clock = Callable[[], float]
