@@ -16,7 +16,7 @@ from ..port import wire
 from ..port.commands import Reply, StopEngine
 from ..port.dial import START, Dial
 from ..port.snapshot import EngineInfo
-from .lock import held
+from .lock import held, holder
 from .server import make_private
 
 MAX_LOG = 5 * 1024 * 1024
@@ -51,8 +51,10 @@ def start_detached(paths: Paths, *, timeout: float = 5.0, argv: tuple[str, ...] 
     while time.monotonic() < deadline:
         running = _info(paths)
         if running:
+            # Two may start at once. A slow loser must not take the home later, when the winner has been stopped.
+            if running.pid != child.pid:
+                child.terminate()
             return running
-        # Of two that start at once one loses the lock and ends; the other one's socket is what we wait for.
         if child.poll() is not None and not held(paths):
             raise SetupError(f"The engine ended at once: {_last_line(paths)}", f"Its log: {paths.log}")
         time.sleep(POLL)
@@ -65,9 +67,10 @@ def stop_running(paths: Paths, *, now: bool = False, timeout: float = 30.0) -> R
     Raises LinkLost when none runs, SetupError when it has not stopped within `timeout` seconds.
     """
     with Dial(paths.socket) as dial:
+        pid = cast(EngineInfo, dial.ask(wire.Info)).pid
         reply = cast(Reply, dial.ask(wire.Send, command=StopEngine(now=now)))
     deadline = time.monotonic() + timeout
-    while held(paths):
+    while held(paths) and getattr(holder(paths.lock), "pid", pid) == pid:
         if time.monotonic() > deadline:
             raise SetupError(f"The engine has not stopped within {timeout:g} s.", "Try: harness-tui engine stop --now")
         time.sleep(POLL)

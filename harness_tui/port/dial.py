@@ -29,6 +29,10 @@ def check_owner(sock: socket.socket, path: Path) -> None:
         raise SetupError(f"The engine's socket {path} belongs to uid {uid}, not to you.", "Set HARNESS_TUI_HOME.")
 
 
+ANSWER_SECONDS = 30.0
+"""How long a greeted engine may take to answer: a command is durable before it is answered."""
+
+
 class NoEngine(LinkLost):
     """Nobody listens on the socket."""
 
@@ -39,7 +43,8 @@ class NoEngine(LinkLost):
 class Dial:
     """A blocking connection to an engine.
 
-    Opening may raise NoEngine; every call LinkLost (no answer in `timeout` seconds) or the error the engine gave.
+    Opening may raise NoEngine; every call LinkLost (no greeting in `timeout`
+    seconds, no answer in ANSWER_SECONDS) or the error the engine gave.
     """
 
     def __init__(self, path: Path, timeout: float = 5.0) -> None:
@@ -60,6 +65,7 @@ class Dial:
             check_owner(self._sock, path)
             self._write(wire.hello())
             wire.check_hello(self._read(), "engine")
+            self._sock.settimeout(max(timeout, ANSWER_SECONDS))
         except BaseException:
             self.close()
             raise

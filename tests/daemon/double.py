@@ -1,4 +1,4 @@
-"""A small EnginePort for the tests of the transport: a list of events as its log, and a real bus's two delivery classes.
+"""A small EnginePort for the tests of the transport: a list of events as its log, under the engine's real bus.
 
 As a program (`python double.py HOME`) it is served detached, as the real engine is.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from harness_tui.config.paths import Paths
@@ -19,6 +19,13 @@ from harness_tui.domain.views import ApprovalRow, RunRow
 from harness_tui.engine.bus import Bus
 from harness_tui.port.commands import AnyCommand, Reply, StopEngine
 from harness_tui.port.snapshot import Batch, EngineInfo, Snapshot
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the others work until `true`; 5 s at most."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 class Double:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,7 +18,7 @@ from harness_tui.port import wire
 from harness_tui.port.commands import Decide, StopEngine
 from harness_tui.port.snapshot import Batch
 
-from .double import Double
+from .double import Double, until
 
 YES = Decide("A-1", "d" * 64, "approved", "me")
 
@@ -111,12 +112,11 @@ async def test_a_stalled_reader_loses_no_state_and_holds_nobody_up(
     total, per_event = 30_000, 2
     stalled = client.batches(0)
     other = await SocketClient.connect(home)
-    quick = asyncio.create_task(collect(other, total))
+    quick = asyncio.create_task(collect(other, total, last=str(total - 1)))
     first = asyncio.create_task(anext(stalled))
     engine.note("0")
     begun = await first
-    while engine.watching < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: engine.watching == 2)
     for number in range(1, total):
         engine.note("x" * 500)
         for item in range(per_event):
@@ -127,7 +127,7 @@ async def test_a_stalled_reader_loses_no_state_and_holds_nobody_up(
     assert fast.positions == list(range(1, total + 1))
     # The stalled one's connection still answers, and its own backlog is at most the window.
     assert await client.runs()
-    late = await collect(client, total, stalled, begun)
+    late = await collect(client, total, stalled, begun, str(total - 1))
     assert late.positions == list(range(1, total + 1))
     flows = (total - 1) * per_event
     assert late.flow + late.dropped == flows
@@ -150,13 +150,20 @@ class Collected:
             self.last = batch.flow[-1].text
 
 
-async def collect(client: SocketClient, total: int, batches=None, begun: Batch | None = None) -> Collected:  # type: ignore[no-untyped-def]
+async def collect(
+    client: SocketClient,
+    total: int,
+    batches: AsyncIterator[Batch] | None = None,
+    begun: Batch | None = None,
+    last: str = "",
+) -> Collected:
+    """All batches up to pos `total` and, when given, the flow text `last`."""
     found = Collected()
     if begun:
         found.add(begun)
     async for batch in batches or client.batches(0):
         found.add(batch)
-        if found.positions and found.positions[-1] >= total and found.last == str(total - 1):
+        if found.positions and found.positions[-1] >= total and found.last == last:
             break
     return found
 
@@ -176,31 +183,40 @@ async def test_the_window_bounds_what_is_sent_ahead(home: Paths, engine: Double)
     writer.close()
 
 
+async def test_one_that_never_reads_blocks_neither_the_engine_nor_its_stop(home: Paths) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        async with hosting(home, lambda: Double.open(home)) as engine:
+            mute.connect(str(home.socket))
+            mute.sendall(wire.hello() + b"".join(wire.request(wire.Follow(n, 0)) for n in (1, 2)))
+            await until(lambda: engine.watching == 2)
+            for _ in range(5000):
+                engine.note("x" * 1000)
+            client = await SocketClient.connect(home)
+            assert (await collect(client, 5000)).positions == list(range(1, 5001))
+            await client.close()
+        assert not home.socket.exists()
+
+
 async def test_leaving_a_subscription_frees_it(engine: Double, client: SocketClient) -> None:
     for _ in range(20):
         engine.note("x")
         batches = client.batches(0)
         await anext(batches)
         await batches.aclose()
-    async with asyncio.timeout(2):
-        while engine.watching:
-            await asyncio.sleep(0)
+    await until(lambda: not engine.watching)
 
 
 async def test_a_command_is_carried_through_when_its_sender_is_gone(home: Paths, engine: Double) -> None:
     engine.hold = asyncio.Event()
     client = await SocketClient.connect(home)
     asked = asyncio.create_task(client.send(YES))
-    while not client._asked:
-        await asyncio.sleep(0)
+    await until(lambda: bool(client._asked))
     await client.info()  # the engine has read the command by now
     await client.close()
     with pytest.raises(LinkLost):
         await asked
     engine.hold.set()
-    async with asyncio.timeout(2):
-        while engine.commands != [YES]:
-            await asyncio.sleep(0)
+    await until(lambda: engine.commands == [YES])
 
 
 async def test_half_a_request_and_a_hang_up_hurt_nobody(home: Paths, engine: Double) -> None:
@@ -211,9 +227,7 @@ async def test_half_a_request_and_a_hang_up_hurt_nobody(home: Paths, engine: Dou
     client = await SocketClient.connect(home)
     assert await client.runs()
     await client.close()
-    async with asyncio.timeout(2):
-        while engine.watching:
-            await asyncio.sleep(0)
+    await until(lambda: not engine.watching)
 
 
 async def test_the_last_events_and_the_reason_arrive_before_the_hang_up(home: Paths) -> None:
