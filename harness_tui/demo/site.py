@@ -30,7 +30,7 @@ VARIANTS = {
     "normal": "a login casts the vote that was asked for, and goes back to the list",
     "login_returns": "a login goes back to the list without casting the vote",
     "no_ids": "arrows have no id and are known by their href only",
-    "already_voted": "the visitor arrives signed in and has voted for the first story before",
+    "already_voted": "the account has voted for the first story before, which only shows once it is signed in",
     "reorder": "the order changes after a vote",
     "wrong_story": "the arrow of the first story votes for the second",
     "hidden_arrow": "a script hides the arrow on a click, and no vote is cast",
@@ -52,14 +52,13 @@ _PATIENCE = 10.0
 
 
 class Site(ThreadingHTTPServer):
-    """The server: records, variant and the account it was started with."""
+    """The server: its records, and the variant it plays."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, port: int, variant: str, ending: threading.Event) -> None:
         self.variant = variant
-        self.account = os.environ.get(USER, "")
         self.ending = ending
         super().__init__(("127.0.0.1", port), Page)
 
@@ -71,12 +70,12 @@ class Site(ThreadingHTTPServer):
     def open_records(self, path: Path) -> None:
         """Read the state file once the port is ours, so that it never has two writers; seed a fresh one."""
         self.records = records = Records(path)
-        if not (records.fresh and self.account):
+        user, password = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
+        if not (records.fresh and user):
             return
-        known = os.environ.get(PASSWORD, "")
-        records.create(self.account, secrets.token_hex(16) if self.variant == "wrong_password" else known)
+        records.create(user, secrets.token_hex(16) if self.variant == "wrong_password" else password)
         if self.variant == "already_voted":
-            records.vote(records.stories[0]["id"], self.account)
+            records.vote(records.stories[0]["id"], user)
 
     def listing(self) -> list[tuple[Story, int]]:
         """Stories in the order shown, with their points."""
@@ -220,8 +219,6 @@ class Page(BaseHTTPRequestHandler):
         return morsel.value if morsel else ""
 
     def _user(self) -> str:
-        if self.server.variant == "already_voted":
-            return self.server.account
         return self.server.records.user_of(self._token())
 
     def _answer(self, status: int, page: str) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from harness_tui.demo.records import Records, read_votes
 from harness_tui.demo.site import VARIANTS, _local
 
-from .demo_site import RIGHT, WRONG, SiteProcess
+from .demo_site import RIGHT, WRONG, SiteProcess, await_port
 
 FIRST, SECOND = "4100", "4107"
 
@@ -108,6 +108,14 @@ def test_unknown_pages_are_404(site: SiteProcess, path: str) -> None:
     visitor = site.visitor()
     visitor.get(path)
     assert visitor.status == 404
+
+
+def test_a_bare_vote_page_signs_in_and_casts_nothing(site: SiteProcess) -> None:
+    visitor = site.visitor()
+    visitor.get("/vote")
+    visitor.fill_login(*RIGHT)
+    assert "demo |" in visitor.html
+    assert votes(site) == []
 
 
 def test_an_unknown_story_cannot_be_voted_for(site: SiteProcess) -> None:
@@ -196,8 +204,6 @@ def test_it_ends_with_its_parent(tmp_path: Path, site: SiteProcess) -> None:
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
     try:
-        from .demo_site import await_port
-
         await_port(site.port)
         parent.kill()
         parent.wait(10)
@@ -269,12 +275,14 @@ def test_no_ids_leaves_only_hrefs(tmp_path: Path) -> None:
         assert visitor.voted() == [FIRST]
 
 
-def test_already_voted_arrives_signed_in(tmp_path: Path) -> None:
+def test_already_voted_shows_once_signed_in(tmp_path: Path) -> None:
     with at(tmp_path, "already_voted") as site:
-        visitor = site.visitor()
-        assert visitor.voted() == [FIRST]
-        before = read_votes(site.state)
+        visitor, before = site.visitor(), read_votes(site.state)
+        assert [(vote["story"], vote["user"]) for vote in before] == [(FIRST, "demo")]
+        assert visitor.voted() == []
         visitor.click_arrow(FIRST)
+        visitor.fill_login(*RIGHT)
+        assert visitor.voted() == [FIRST]
         assert read_votes(site.state) == before
 
 
