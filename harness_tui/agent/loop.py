@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..config.clock import SystemClock
 from ..domain.errors import ApprovalError
@@ -78,7 +79,7 @@ class AgentLoop:
     """
 
     model: Model
-    tools: Sequence[Tool] = ()
+    tools: Sequence[Tool[..., Any]] = ()
     approve: Approve | None = None
     guardrails: tuple[Guardrail, ...] = field(default=())
 

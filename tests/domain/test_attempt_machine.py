@@ -1,4 +1,4 @@
-"""The attempt machine under random worlds: it always knows what is next, and folding its events gives the same state."""
+"""The attempt machine under random worlds: it always knows what is next, and a fold gives the same state."""
 
 from __future__ import annotations
 

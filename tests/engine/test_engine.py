@@ -208,7 +208,7 @@ async def test_a_disk_that_refuses_halts_the_run_and_says_so(
         await engine.send(decide(row))
     assert "done" not in stage.shared, "no effect without a durable intent"
     monkeypatch.setattr(engine.journal, "append", real)
-    await engine.send(decide((await asked(engine))))
+    await engine.send(decide(await asked(engine)))
     assert (await ended(engine, "r1")).verified is True
     assert stage.shared["done"] == ["poke"]
 

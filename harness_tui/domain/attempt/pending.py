@@ -1,0 +1,128 @@
+"""What an attempt does next: its effects, and `pending`, which tells the effect from the state alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .state import AttemptState, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open the environment, take the baseline if the run has none, build the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Take the baseline and build the context in the open world."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTurn:
+    """Guardrails, goal and budget before the next model call; not before `not_before` (us)."""
+
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitDecision:
+    """Nothing to do until somebody decides or `expires` (us, 0 = never)."""
+
+    approval: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseDoubt:
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """The environment's own rules after a batch (the login handler)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Judge the result against the world, not against the claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Close the world and the attempt; `interrupted` hands over to another attempt."""
+
+    interrupted: bool = False
+    reason: str = ""
+
+
+Effect = Open | Begin | ClearTurn | AskModel | Judge | AwaitDecision | Perform | RaiseDoubt | Sense | Verify | Finish
+
+
+def pending(s: AttemptState) -> Effect | None:
+    """What is to be done next, from the state alone; None when the attempt is finished."""
+    if s.phase == "finished":
+        return None
+    doubt = next((c for c in s.calls.values() if c.state == "doubt"), None)
+    if doubt:
+        return AwaitDecision(doubt.approval, 0)
+    at = s.unsettled
+    if s.world == "closed" and at and at.state == "started" and s.started[at.id].risk in ("destructive", "network"):
+        return RaiseDoubt(at)
+    if s.world == "closed" and s.restart:
+        return _pending_without_world(s)
+    if s.world != "open" and s.phase not in ("stopped", "verified"):
+        return Open()
+    match s.phase:
+        case "opening":
+            return Begin()
+        case "ready":
+            return ClearTurn(s.retry_at)
+        case "asking":
+            return AskModel(s.model_call)
+        case "acting":
+            return _pending_call(s)
+        case "stopped":
+            return Verify() if s.stop and s.stop.exit == 0 else Finish()
+        case _:
+            return Finish()
+
+
+def _pending_call(s: AttemptState) -> Effect:
+    at = s.unsettled
+    if at is None:
+        return Sense()
+    if at.state == "asking":
+        return AwaitDecision(at.approval, s.requests[at.approval].expires)
+    if at.state == "started":
+        return Perform(at)
+    return Judge(at)
+
+
+def _pending_without_world(s: AttemptState) -> Effect:
+    """The world is gone for good: what is open is decided first, then another attempt takes over."""
+    if s.phase == "verified" or (s.phase == "stopped" and s.stop and s.stop.exit):
+        return Finish()
+    if s.phase == "stopped" and not s.verifies:
+        return Verify()
+    at = s.unsettled
+    if at and at.state == "asking":
+        return AwaitDecision(at.approval, s.requests[at.approval].expires)
+    if s.refusal:
+        # Another attempt would only ask for what was just refused.
+        return Finish(reason=f"the request was {s.refusal}")
+    return Finish(interrupted=True, reason=s.lost or "the environment closed")

@@ -1,0 +1,191 @@
+"""The state of an attempt, and `evolve`: one event folded into it, in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import events as ev
+from ..events import Carried, Event
+from ..messages import Message, ToolCall, ToolResult
+from ..seams import Performed
+
+
+@dataclass(slots=True)
+class Call:
+    """One tool call of the current batch. state: requested | asking | approved | started | doubt | settled."""
+
+    id: str
+    call: ToolCall
+    state: str = "requested"
+    approval: str = ""
+
+
+@dataclass(slots=True)
+class AttemptState:
+    """Folded from the attempt's own stream.
+
+    Attributes:
+        phase: new | opening | ready | asking | acting | stopped | verified | finished.
+        world: none (not opened yet) | open | closed.
+        restart: the environment cannot be continued once closed; another attempt takes over.
+        verifies: the task has something to verify, which takes an open world.
+        tries: model calls of this iteration that failed.
+        denied: action digests the operator refused: never asked again in this attempt.
+    """
+
+    uid: str
+    restart: bool = False
+    verifies: bool = False
+    seq: int = 0
+    number: int = 0
+    phase: str = "new"
+    world: str = "none"
+    session: str = ""
+    baseline: dict[str, Any] | None = None
+    carried: dict[str, Carried] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    iteration: int = 0
+    tries: int = 0
+    retry_at: int = 0
+    model_call: str = ""
+    max_output: int | None = None
+    hold: int = 0
+    day: str = ""
+    calls: dict[str, Call] = field(default_factory=dict)
+    requests: dict[str, ev.ApprovalRequested] = field(default_factory=dict)
+    resolutions: dict[str, ev.ApprovalResolved] = field(default_factory=dict)
+    denied: set[str] = field(default_factory=set)
+    done: list[Performed] = field(default_factory=list)
+    started: dict[str, ev.ToolStarted] = field(default_factory=dict)
+    effects: list[tuple[ev.ToolStarted, Performed]] = field(default_factory=list)
+    stop: ev.LoopStopped | None = None
+    verdict: ev.Verified | None = None
+    refusal: str = ""
+    acted: bool = False
+    lost: str = ""
+
+    @property
+    def unsettled(self) -> Call | None:
+        """The call the loop is at: the first of the batch that has no result yet."""
+        return next((c for c in self.calls.values() if c.state != "settled"), None)
+
+    @property
+    def claim(self) -> str:
+        """The model's last words."""
+        said = [m.text for m in self.messages if m.role == "assistant" and m.text]
+        return said[-1] if said else ""
+
+
+def evolve(s: AttemptState, event: Event) -> None:
+    """Fold one event of the attempt's stream into its state, in place."""
+    s.seq += 1
+    match event:
+        case ev.AttemptStarted(_, number, baseline, carried):
+            s.number, s.baseline = number, baseline
+            s.carried = {c.approval or f"done {n}": c for n, c in enumerate(carried)}
+            s.done = [Performed(c.tool, c.arguments, True) for c in carried if c.happened]
+        case ev.EnvironmentOpened(_, session):
+            s.world, s.session = "open", session
+            if s.phase == "new":
+                s.phase = "opening"
+        case ev.EnvironmentClosed(reason):
+            s.world, s.lost = "closed", reason
+        case ev.BaselineTaken(baseline):
+            s.baseline = baseline
+        case ev.MessageAdded(message):
+            s.messages.append(message)
+            if s.phase == "opening":
+                s.phase = "ready"
+        case ev.ModelRequested(call, iteration, hold, day, _, max_output):
+            s.phase, s.model_call, s.iteration = "asking", call, iteration
+            s.hold, s.day, s.max_output = hold, day, max_output
+        case ev.ModelFailed(_, _, _, _, retry_at):
+            # The iteration is asked again, so it has not happened yet.
+            s.phase, s.iteration, s.retry_at, s.hold = "ready", s.iteration - 1, retry_at or 0, 0
+            s.tries += 1
+        case ev.ModelAnswered(_, parts):
+            message = Message("assistant", parts)
+            s.messages.append(message)
+            s.tries, s.retry_at, s.hold = 0, 0, 0
+            s.calls = {f"c{s.iteration}.{n}": Call(f"c{s.iteration}.{n}", c) for n, c in enumerate(message.calls, 1)}
+            s.phase = "acting"
+        case ev.TurnEnded():
+            s.calls, s.phase = {}, "ready"
+        case ev.LoopStopped():
+            s.stop, s.phase = event, "stopped"
+        case ev.Verified():
+            s.verdict, s.phase = event, "verified"
+        case ev.AttemptFinished():
+            s.phase = "finished"
+        case _:
+            _evolve_call(s, event)
+
+
+def _evolve_call(s: AttemptState, event: Event) -> None:
+    match event:
+        case ev.ToolStarted(call, _, risk, approval=approval):
+            s.calls[call].state = "started"
+            s.carried.pop(approval, None)
+            s.started[call] = event
+            s.acted = s.acted or risk in ("destructive", "network")
+        case ev.ToolFinished(call, tool, ok, text):
+            at = s.calls[call]
+            at.state = "settled"
+            s.done.append(Performed(tool, at.call.arguments, ok))
+            if ok and call in s.started and s.started[call].risk in ("destructive", "network"):
+                s.effects.append((s.started[call], s.done[-1]))
+            s.messages.append(Message("tool", (ToolResult(at.call.id, tool, text, ok),)))
+        case ev.ToolRefused(call, tool, why, text):
+            at = s.calls[call]
+            at.state = "settled"
+            if why in ("denied", "expired"):
+                s.refusal = why
+            s.messages.append(Message("tool", (ToolResult(at.call.id, tool, text, False),)))
+        case ev.ApprovalRequested(ident, call, kind=kind):
+            s.requests[ident] = event
+            s.calls[call].approval = ident
+            s.calls[call].state = "doubt" if kind == "in_doubt" else "asking"
+        case ev.ApprovalDecided(ident, "approved"):
+            for at in s.calls.values():
+                if at.approval == ident:
+                    at.state = "approved"
+        case ev.ApprovalDecided(ident, "denied"):
+            s.denied.add(s.requests[ident].action)
+        case ev.ApprovalWithdrawn(ident):
+            s.carried.pop(ident, None)
+            for at in s.calls.values():
+                if at.approval == ident and at.state in ("asking", "approved"):
+                    at.state, at.approval = "requested", ""
+        case ev.ApprovalResolved(ident, resolution):
+            s.resolutions[ident] = event
+            for at in s.calls.values():
+                if at.approval == ident and resolution == "again":
+                    _again(s, at, s.requests[ident])
+        case _:
+            pass
+
+
+def _again(s: AttemptState, at: Call, request: ev.ApprovalRequested) -> None:
+    """The operator wants it once more: in a world that goes on, judged anew; else the next attempt may."""
+    if s.restart:
+        at.state = "settled"
+    else:
+        at.state, at.approval = "requested", ""
+        s.carried[request.id] = Carried(request.id, request.tool, request.action)
+
+
+def carry(s: AttemptState) -> tuple[Carried, ...]:
+    """What an interrupted attempt hands to the next: approvals not yet spent, and effects that happened."""
+    out = list(s.carried.values())
+    for started, result in s.effects:
+        action = s.requests[started.approval].action if started.approval in s.requests else started.digest
+        out.append(Carried("", started.tool, action, result.arguments, True))
+    for at in s.calls.values():
+        request = s.requests.get(at.approval)
+        if request is None:
+            continue
+        resolved = s.resolutions.get(at.approval)
+        if at.state == "approved" or (resolved and resolved.resolution == "again"):
+            out.append(Carried(request.id, request.tool, request.action))
+    return tuple(out)
