@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from . import output
-from .output import Format, FormatOption
+from .output import Format, format_option
 
-app = typer.Typer(help="List, show and decide what waits for a person.", no_args_is_help=True, rich_markup_mode=None)
-
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="A request's id, such as A-1.", show_default=False)]
-DigestOption = Annotated[
-    str, typer.Option("--digest", help="Digest of what was shown: 12 hex digits or more.", show_default=False)
-]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+digest_option = click.option("--digest", required=True, help="Digest of what was shown: 12 hex digits or more.")
+reason_option = click.option("--reason", default="", help="Why, for the record.")
 
 
-@app.command("list")
-def list_approvals(
-    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
-    output_format: FormatOption = Format.text,
-) -> None:
+@click.group()
+def approvals() -> None:
+    """List, show and decide what waits for a person."""
+
+
+@approvals.command("list")
+@click.option("--all", "everything", is_flag=True, help="Decided ones too.")
+@format_option
+def list_approvals(everything: bool, output_format: Format) -> None:
     """List open requests, oldest first."""
     from ..clients.read import reading
     from ..config.paths import Paths
@@ -44,9 +41,11 @@ def list_approvals(
     )
 
 
-@app.command("show")
-def show(approval: IdArgument, output_format: FormatOption = Format.text) -> None:
-    """Show one request: everything that will run, and the command that decides it."""
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@format_option
+def show(approval: str, output_format: Format) -> None:
+    """Show one request: everything that will run."""
     from ..clients.read import reading
     from ..config.paths import Paths
     from ..domain.errors import UsageError
@@ -72,10 +71,12 @@ def show(approval: IdArgument, output_format: FormatOption = Format.text) -> Non
         output.tell(f"decide with: {how_to_decide(row.kind, row.id, row.digest)}")
 
 
-@app.command("approve")
-def approve(
-    approval: IdArgument, digest: DigestOption, reason: ReasonOption = "", output_format: FormatOption = Format.text
-) -> None:
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@digest_option
+@reason_option
+@format_option
+def approve(approval: str, digest: str, reason: str, output_format: Format) -> None:
     """Let exactly what the digest names run, once."""
     from ..port.commands import Decide
     from . import link
@@ -83,10 +84,12 @@ def approve(
     link.send(Decide(approval, digest, "approved", link.operator(), reason), output_format)
 
 
-@app.command("deny")
-def deny(
-    approval: IdArgument, digest: DigestOption, reason: ReasonOption = "", output_format: FormatOption = Format.text
-) -> None:
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@digest_option
+@reason_option
+@format_option
+def deny(approval: str, digest: str, reason: str, output_format: Format) -> None:
     """Refuse it; the agent is told, with the reason."""
     from ..port.commands import Decide
     from . import link
@@ -94,15 +97,16 @@ def deny(
     link.send(Decide(approval, digest, "denied", link.operator(), reason), output_format)
 
 
-@app.command("resolve")
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@digest_option
+@click.option("--happened", is_flag=True, help="The effect took place.")
+@click.option("--did-not", is_flag=True, help="It did not take place.")
+@click.option("--again", is_flag=True, help="Run it again, whatever took place.")
+@reason_option
+@format_option
 def resolve(
-    approval: IdArgument,
-    digest: DigestOption,
-    happened: Annotated[bool, typer.Option("--happened", help="The effect took place.")] = False,
-    did_not: Annotated[bool, typer.Option("--did-not", help="It did not take place.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Run it again, whatever took place.")] = False,
-    reason: ReasonOption = "",
-    output_format: FormatOption = Format.text,
+    approval: str, digest: str, happened: bool, did_not: bool, again: bool, reason: str, output_format: Format
 ) -> None:
     """Say what became of an effect a crash left in doubt."""
     from ..domain.errors import UsageError

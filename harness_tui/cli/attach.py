@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from . import output
 
@@ -35,7 +35,7 @@ def attach(first: StartRun | None = None) -> None:
     from ..console.run import run_console
 
     code = run_console(_connector(paths, first), launch=_launch, log=paths.log)
-    raise typer.Exit(code)
+    raise click.exceptions.Exit(code)
 
 
 def _connector(paths: Paths, first: StartRun | None) -> Connect:

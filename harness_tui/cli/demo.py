@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from .output import Format, FormatOption
+from .output import Format, format_option
 
 if TYPE_CHECKING:
     from ..config.paths import Paths
@@ -18,23 +18,29 @@ if TYPE_CHECKING:
 NAMES = ("upvote",)
 
 
+@click.command()
+@click.argument("name", metavar="[NAME]", default="upvote")
+@click.option("--headless", is_flag=True, help="No console; narrate on stderr.")
+@click.option("--yes", is_flag=True, help="Approve the demo's own vote by itself; implies --headless.")
+@click.option("--stage", type=click.IntRange(1, 4), help="1 raw loop, 2 guardrails, 3 verify, 4 login handler.")
+@click.option("--fix", is_flag=True, help="Install a missing browser unasked (as root).")
+@click.option("--variant", default="normal", hidden=True)
+@click.option("--no-wait", is_flag=True, help="Exit 4 when the approval is needed; the run waits for it.")
+@format_option
 def demo(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="upvote: go to a news site and upvote a story.")] = (
-        "upvote"
-    ),
-    headless: Annotated[bool, typer.Option("--headless", help="No console; narrate on stderr.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve the demo's own vote by itself; implies --headless.")] = (
-        False
-    ),
-    stage: Annotated[int | None, typer.Option("--stage", help="1 raw loop, 2 guardrails, 3 verify, 4 login.")] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Install a missing browser unasked (as root).")] = False,
-    variant: Annotated[str, typer.Option("--variant", hidden=True)] = "normal",
-    no_wait: Annotated[bool, typer.Option("--no-wait", hidden=True)] = False,
-    output_format: FormatOption = Format.text,
+    name: str,
+    headless: bool,
+    yes: bool,
+    stage: int | None,
+    fix: bool,
+    variant: str,
+    no_wait: bool,
+    output_format: Format,
 ) -> None:
     """Watch an agent do a real task in a real browser.
 
-    It needs no key and no account: a scripted stand-in plays the model, and the news site runs on this machine.
+    NAME is upvote: go to a news site and upvote its first story. It needs no key and no account: a scripted stand-in
+    plays the model, and the news site runs on this machine.
     """
     from ..config.paths import Paths
     from .doctor import mend_browser

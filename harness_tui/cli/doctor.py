@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from . import output
-from .output import Format, FormatOption
+from .output import Format, format_option
 
 if TYPE_CHECKING:
     from .checks import Check
@@ -28,34 +27,23 @@ TESTS = (
 )
 
 
-class Purpose(enum.StrEnum):
-    """`--for`."""
-
-    use = "use"
-    tests = "tests"
-
-
-def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Install what is missing (Debian, Ubuntu; root or sudo needed).")
-    ] = False,
-    purpose: Annotated[Purpose, typer.Option("--for", help="tests: look for what the test suite drives, too.")] = (
-        Purpose.use
-    ),
-    output_format: FormatOption = Format.text,
-) -> None:
+@click.command()
+@click.option("--fix", is_flag=True, help="Install what is missing (Debian, Ubuntu; root or sudo needed).")
+@click.option("--for", "purpose", type=click.Choice(["tests"]), help="Look for what the test suite drives, too.")
+@format_option
+def doctor(fix: bool, purpose: str | None, output_format: Format) -> None:
     """Check that everything a run needs works here.
 
     Every check really tries the thing; one that fails names its remedy.
     """
-    checks = gather(purpose)
+    checks = gather(for_tests=bool(purpose))
     if fix and not all(check.ok for check in checks):
         from .checks import apt
 
         wanted = [name for check in checks for name in check.packages]
         if wanted:
-            apt.install([*wanted, *(TESTS if purpose is Purpose.tests else ())])
-            checks = gather(purpose)
+            apt.install([*wanted, *(TESTS if purpose else ())])
+            checks = gather(for_tests=bool(purpose))
     code = 0 if all(check.ok for check in checks) else 78
     if output_format is not Format.text:
         output.finish({"ok": code == 0, "checks": [check.as_json() for check in checks], "exit": code}, code)
@@ -63,17 +51,17 @@ def doctor(
         output.say(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12}  {check.detail}")
         if not check.ok and check.remedy:
             output.say(f"      {'':<12}  -> {check.remedy}")
-    raise typer.Exit(code)
+    raise click.exceptions.Exit(code)
 
 
-def gather(purpose: Purpose) -> list[Check]:
+def gather(*, for_tests: bool = False) -> list[Check]:
     """Run all checks. Each really tries the thing; the browser's starts driver and browser (about a second)."""
     from ..config.paths import Paths
     from .checks import machine, parts, state
 
     paths = Paths.default()
     found = [machine.python(), machine.package(), machine.sqlite(), *state.all_of(paths), machine.terminal(), browser()]
-    return found + (parts.programs() if purpose is Purpose.tests else [])
+    return found + (parts.programs() if for_tests else [])
 
 
 def browser() -> Check:

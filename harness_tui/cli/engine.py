@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from . import output
-from .output import Format, FormatOption
-
-app = typer.Typer(help="Start, stop and look at the engine.", no_args_is_help=True, rich_markup_mode=None)
+from .output import Format, format_option
 
 
-@app.command("start")
-def start(output_format: FormatOption = Format.text) -> None:
-    """Start an engine that outlives this terminal; one that runs already is as good."""
+@click.group()
+def engine() -> None:
+    """Start, stop and look at the engine."""
+
+
+@engine.command()
+@format_option
+def start(output_format: Format) -> None:
+    """Start an engine that outlives this terminal.
+
+    One that runs already is as good.
+    """
     from ..config.paths import Paths
     from ..daemon.spawn import start_detached
 
     start_detached(Paths.default())
-    status(output_format)
+    _show_status(output_format)
 
 
-@app.command("stop")
-def stop(
-    now: Annotated[bool, typer.Option("--now", help="Do not let running steps finish.")] = False,
-    output_format: FormatOption = Format.text,
-) -> None:
-    """Stop the engine; unfinished runs and open approvals wait for the next one."""
+@engine.command()
+@click.option("--now", is_flag=True, help="Do not let running steps finish.")
+@format_option
+def stop(now: bool, output_format: Format) -> None:
+    """Stop the engine cleanly.
+
+    Unfinished runs and open approvals wait for the next one.
+    """
     from ..clients.read import status as look
     from ..config.paths import Paths
     from ..daemon.spawn import stop_running
@@ -44,9 +53,14 @@ def stop(
         output.emit({"running": False, "text": told, "exit": 0})
 
 
-@app.command("status")
-def status(output_format: FormatOption = Format.text) -> None:
+@engine.command()
+@format_option
+def status(output_format: Format) -> None:
     """Whether an engine runs, where, and since when."""
+    _show_status(output_format)
+
+
+def _show_status(output_format: Format) -> None:
     from ..clients.read import status as look
     from ..config.paths import Paths
 
@@ -66,10 +80,9 @@ def sentence(found: dict[str, Any]) -> str:
     return f"engine {found['version']} runs, pid {found['pid']}, up {hours}:{minutes:02}:{seconds:02}, {found['home']}"
 
 
-@app.command("logs")
-def logs(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="At most this many, the newest.")] = 200,
-) -> None:
+@engine.command()
+@click.option("--lines", "-n", type=click.IntRange(1), default=200, help="At most this many, the newest.")
+def logs(lines: int) -> None:
     """Print the end of the engine's log."""
     from collections import deque
 
@@ -84,14 +97,17 @@ def logs(
         output.tell(f"There is no log yet: no detached engine ever ran for {path.parent}.")
 
 
-@app.command("serve", hidden=True)
+@engine.command(hidden=True)
 def serve() -> None:
     """Be the engine, in the foreground: what `engine start` detaches, and what a service manager runs."""
     import asyncio
+    import logging
 
     from ..config.paths import Paths
     from ..daemon.host import serve as host
     from ..engine.engine import Engine
+    from .link import LOG_FORMAT
 
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     paths = Paths.default()
-    raise typer.Exit(asyncio.run(host(paths, lambda: Engine.open(paths))))
+    raise click.exceptions.Exit(asyncio.run(host(paths, lambda: Engine.open(paths))))

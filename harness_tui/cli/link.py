@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..port.commands import AnyCommand
     from ..port.port import EnginePort
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 @asynccontextmanager
 async def running_or_hosted(paths: Paths) -> AsyncIterator[EnginePort]:
@@ -52,6 +54,7 @@ async def _hosted(paths: Paths) -> AsyncIterator[Engine]:
     from ..daemon.host import hosting
     from ..engine.engine import Engine
 
+    _log_to(paths)
     async with hosting(paths, lambda: Engine.open(paths)) as engine:
         task = asyncio.current_task()
         asked = asyncio.create_task(engine.stopped.wait())
@@ -68,6 +71,15 @@ async def _hosted(paths: Paths) -> AsyncIterator[Engine]:
             ) from None
         finally:
             asked.cancel()
+
+
+def _log_to(paths: Paths) -> None:
+    """What the engine logs is not the run's narration: it goes where a detached engine's goes."""
+    import logging
+
+    paths.ensure()
+    log = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    logging.basicConfig(stream=os.fdopen(log, "a", encoding="utf-8"), level=logging.INFO, format=LOG_FORMAT)
 
 
 def send(command: AnyCommand, output_format: Format) -> None:

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
-from typer._click.exceptions import ClickException
+import click
 
+from .. import __version__
 from . import approvals, demo, doctor, engine, output, run, runs
 
 EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON shapes are in the README."
 
-app = typer.Typer(
-    name="harness-tui",
-    help="Run autonomous agents on this machine and govern them from a terminal.",
-    epilog=EPILOG,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("run")(run.run)
-app.add_typer(runs.app, name="runs")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(engine.app, name="engine")
-app.command("doctor")(doctor.doctor)
 
-
-def _version(asked: bool) -> None:
-    if asked:
-        from .. import __version__
-
-        output.say(f"harness-tui {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
+@click.group(invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="harness-tui %(version)s")
+@click.pass_context
+def app(context: click.Context) -> None:
     """Run autonomous agents on this machine and govern them from a terminal.
 
     Without a verb: attach the console; an engine is started if none runs.
@@ -52,6 +25,10 @@ def root(
         from .attach import attach
 
         attach()
+
+
+for verb in (demo.demo, run.run, runs.runs, approvals.approvals, engine.engine, doctor.doctor):
+    app.add_command(verb)
 
 
 def main() -> NoReturn:
@@ -66,17 +43,24 @@ def _run(argv: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(argv, standalone_mode=False, prog_name="harness-tui")
-        return code if isinstance(code, int) else 0
+        with app.make_context("harness-tui", list(argv)) as context:
+            app.invoke(context)
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except BrokenPipeError:
         output.mute()
         return 0
     except HarnessError as error:
         return _fail(argv, str(error), error.exit_code)
-    except ClickException as error:
-        help_line = f" Try 'harness-tui {' '.join(w for w in argv[:2] if w[:1].isalpha())}"
-        return _fail(argv, error.format_message() + help_line.rstrip() + " --help'.", error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "harness-tui"
+        return _fail(argv, f"{error.format_message()} Try: {path} --help", error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         return _fail(argv, "Interrupted.", 130)
     except Exception as error:
         return _fail(argv, _internal(error), 70)

@@ -10,9 +10,9 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
-import typer
+import click
 
 
 class Format(enum.StrEnum):
@@ -23,9 +23,13 @@ class Format(enum.StrEnum):
     stream = "stream-json"
 
 
-FormatOption = Annotated[
-    Format, typer.Option("--output-format", help="text, json (one document), or stream-json (one event a line).")
-]
+format_option = click.option(
+    "--output-format",
+    type=click.Choice([form.value for form in Format]),
+    callback=lambda _context, _param, given: Format(given),
+    default=Format.text.value,
+    help="text, json (one document), or stream-json (one event a line).",
+)
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -78,7 +82,7 @@ def finish(document: dict[str, Any], code: int) -> NoReturn:
         emit(document)
     except BrokenPipeError:
         mute()
-    raise typer.Exit(code)
+    raise click.exceptions.Exit(code)
 
 
 def mute() -> None:

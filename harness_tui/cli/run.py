@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
+import click
 
 from . import output
-from .output import Format, FormatOption
+from .output import Format, format_option
 
 if TYPE_CHECKING:
     from ..domain.task import ModelSpec, TaskFile
@@ -18,32 +17,39 @@ if TYPE_CHECKING:
     from .follow import Wish
 
 
-class Level(enum.StrEnum):
-    """`--level`."""
-
-    l1 = "L1"
-    l2 = "L2"
-    l3 = "L3"
-
-
+@click.command()
+@click.argument("prompt", metavar="[TASK]", default="")
+@click.option(
+    "--task",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A task file (TOML) instead of a TASK in quotes.",
+)
+@click.option("--url", default="", help="Base URL of the model's API.")
+@click.option("--api", default="", help="Protocol of that API: openai-chat, or an installed kind.")
+@click.option("--model", default="", help="The model's name at that URL.")
+@click.option("--tools", default="", metavar="A,B", help="Names of the tools it gets.")
+@click.option("--level", type=click.Choice(["L1", "L2", "L3"]), help="L1 reports, L2 asks (default), L3 acts.")
+@click.option("--browser-url", default="", metavar="URL", help="The page a browser task begins on.")
+@click.option("--max-iters", type=click.IntRange(1), help="Model turns per attempt.")
+@click.option("--budget-tokens", type=click.IntRange(1), help="Tokens for the run.")
+@click.option("--budget-usd", type=click.FloatRange(0), help="Money for the run.")
+@click.option("--no-wait", is_flag=True, help="Exit 4 when an approval is needed; the run waits for it.")
+@format_option
 def run(
-    prompt: Annotated[
-        str, typer.Argument(metavar="[TASK]", help="What is to be done, in words.", show_default=False)
-    ] = "",
-    task: Annotated[Path | None, typer.Option("--task", metavar="FILE", help="A task file (TOML) instead.")] = None,
-    url: Annotated[str, typer.Option("--url", help="Base URL of the model's API.")] = "",
-    api: Annotated[str, typer.Option("--api", help="Protocol of that API: openai-chat, or an installed kind.")] = "",
-    model: Annotated[str, typer.Option("--model", help="The model's name at that URL.")] = "",
-    tools: Annotated[str, typer.Option("--tools", help="Names of the tools it gets, with commas.")] = "",
-    level: Annotated[Level | None, typer.Option("--level", help="L1 reports, L2 asks, L3 acts. Default: L2.")] = None,
-    browser_url: Annotated[str, typer.Option("--browser-url", help="The page a browser task begins on.")] = "",
-    max_iters: Annotated[int | None, typer.Option("--max-iters", min=1, help="Model turns per attempt.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option("--budget-tokens", min=1, help="Tokens for the run.")] = None,
-    budget_usd: Annotated[float | None, typer.Option("--budget-usd", min=0.0, help="Money for the run.")] = None,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Exit 4 when an approval is needed, leave it open.")
-    ] = False,
-    output_format: FormatOption = Format.text,
+    prompt: str,
+    task: Path | None,
+    url: str,
+    api: str,
+    model: str,
+    tools: str,
+    level: str | None,
+    browser_url: str,
+    max_iters: int | None,
+    budget_tokens: int | None,
+    budget_usd: float | None,
+    no_wait: bool,
+    output_format: Format,
 ) -> None:
     """Run one task and wait for its verified end.
 
@@ -53,7 +59,7 @@ def run(
 
     given = {
         "tools": tuple(name.strip() for name in tools.split(",") if name.strip()),
-        "level": level.value if level else "",
+        "level": level or "",
         "start_url": browser_url,
     }
     limits = {"max_iterations": max_iters, "tokens": budget_tokens, "usd": budget_usd}
@@ -93,7 +99,7 @@ def report(
         output.finish(document, code)
     if output_format is Format.text:
         print_text(document)
-    raise typer.Exit(code)
+    raise click.exceptions.Exit(code)
 
 
 def print_text(document: dict[str, Any]) -> None:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from . import output
-from .output import Format, FormatOption
+from .output import Format, format_option
 
 if TYPE_CHECKING:
     from ..clients.read import ReadClient
     from ..config.paths import Paths
     from ..domain.events import Envelope
 
-app = typer.Typer(help="List, show, follow and cancel runs.", no_args_is_help=True, rich_markup_mode=None)
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, such as r1.", show_default=False)]
+@click.group()
+def runs() -> None:
+    """List, show, follow and cancel runs."""
 
 
-@app.command("list")
-def list_runs(
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many, newest first.")] = 200,
-    output_format: FormatOption = Format.text,
-) -> None:
+@runs.command("list")
+@click.option("--limit", type=click.IntRange(1), default=200, help="At most this many, newest first.")
+@format_option
+def list_runs(limit: int, output_format: Format) -> None:
     """List runs, newest first."""
     from ..clients.read import reading
     from ..config.paths import Paths
@@ -47,9 +47,14 @@ def list_runs(
     output.table(heads, lines)
 
 
-@app.command("show")
-def show(run: RunArgument, output_format: FormatOption = Format.text) -> None:
-    """Show one run: its result so far, and in text and stream-json its whole trace."""
+@runs.command()
+@click.argument("run")
+@format_option
+def show(run: str, output_format: Format) -> None:
+    """Show one run: its result so far, and its trace.
+
+    json is the result alone, stream-json the trace alone.
+    """
     from ..clients.read import reading
     from ..config.paths import Paths
     from ..domain.codec import to_json
@@ -95,12 +100,14 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-@app.command("tail")
-def tail(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id; all runs without.", show_default=False)] = "",
-    output_format: FormatOption = Format.text,
-) -> None:
-    """Follow events as they happen, one a line; ends with the run, or with Ctrl-C."""
+@runs.command()
+@click.argument("run", metavar="[RUN]", default="")
+@format_option
+def tail(run: str, output_format: Format) -> None:
+    """Follow events as they happen, one a line.
+
+    Ends with the run; without RUN it follows all of them until Ctrl-C.
+    """
     import asyncio
 
     from ..config.paths import Paths
@@ -136,13 +143,15 @@ async def _tail(paths: Paths, run: str, *, as_json: bool) -> None:
         await port.close()
 
 
-@app.command("cancel")
-def cancel(
-    run: RunArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
-    output_format: FormatOption = Format.text,
-) -> None:
-    """Ask the engine to cancel a run; its environment is closed, what it did stays done."""
+@runs.command()
+@click.argument("run")
+@click.option("--reason", default="", help="Why, for the record.")
+@format_option
+def cancel(run: str, reason: str, output_format: Format) -> None:
+    """Ask the engine to cancel a run.
+
+    Its environment is closed; what it did stays done.
+    """
     from ..port.commands import CancelRun
     from . import link
 
