@@ -243,6 +243,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.model.set_frame(sha, width, height, lines)
         self.paint()
 
+    @property
+    def terminal_is_stuck(self) -> bool:
+        """After the end: the terminal still has not taken what was written."""
+        return compat.stuck(self)
+
     # -- the way out -----------------------------------------------------------------------------------------------
 
     def leave(self, code: int) -> None:

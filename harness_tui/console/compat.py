@@ -84,6 +84,12 @@ def backlog(app: App[Any]) -> int:
     return writer._queue.qsize() if writer is not None else 0
 
 
+def stuck(app: App[Any]) -> bool:
+    """Whether the terminal did not take what an ended app had left to say."""
+    writer = getattr(app._driver, "_writer_thread", None)
+    return writer is not None and writer.is_alive()
+
+
 def write(app: App[Any], data: str) -> None:
     """Send a control sequence of our own; nothing when there is no terminal (tests)."""
     if app._driver is not None and not app.is_headless:

@@ -96,6 +96,9 @@ def run_console(
     stage = Stage(rites)
     with terminal.Signals(stage.signalled):
         code = asyncio.run(_run(options, stage))
+        if stage.app is not None and stage.app.terminal_is_stuck:
+            rites.perform()
+            os._exit(code)  # the interpreter's own way out would wait for the terminal
         _farewell(stage, options, code)
         rites.stand_down()
     return code

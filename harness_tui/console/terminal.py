@@ -8,6 +8,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
@@ -26,6 +27,9 @@ MODES = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
 MAX_COPY = 8 * 1024
 PATIENCE = 1.5
 """Seconds the orderly way out may take before the last rites."""
+
+FLUSHES = 30
+"""Tries to get a word in before a stuck write, 10 ms apart."""
 
 
 def require_terminal(environ: Mapping[str, str]) -> None:
@@ -100,17 +104,29 @@ class LastRites:
         """Throw away what the terminal did not take, restore it, never block."""
         try:
             tty = os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            null = os.open(os.devnull, os.O_WRONLY)
         except OSError:
             return
-        try:
-            termios.tcflush(tty, termios.TCOFLUSH)
-            os.write(tty, RESTORE.encode())
-            if self._attributes is not None:
-                termios.tcsetattr(tty, termios.TCSANOW, self._attributes)
-        except (OSError, termios.error):
-            pass
-        finally:
-            os.close(tty)
+        os.dup2(null, 2)  # what the drawing thread still holds goes nowhere; only the write it is stuck in remains
+        for _ in range(FLUSHES):
+            if _given_back(tty, self._attributes):
+                break
+            time.sleep(0.01)
+        os.close(tty)
+
+
+def _given_back(tty: int, attributes: list[Any] | None) -> bool:
+    """Flush and restore without blocking; False while another write holds the terminal (it gets room by the flush)."""
+    try:
+        termios.tcflush(tty, termios.TCOFLUSH)
+        if attributes is not None:
+            termios.tcsetattr(tty, termios.TCSANOW, attributes)
+        os.write(tty, RESTORE.encode())
+    except BlockingIOError:
+        return False
+    except (OSError, termios.error):
+        pass  # the terminal is gone: nothing is left to restore
+    return True
 
 
 def _attributes() -> list[Any] | None:

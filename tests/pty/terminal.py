@@ -95,6 +95,19 @@ class Terminal:
             self._reap()
         raise AssertionError(f"{found!r} never came; status {self.status}; the screen:\n{self.text}")
 
+    def wait_gone(self, text: str, bound: float = 15.0) -> None:
+        """Until the screen no longer shows the text."""
+        until = time.monotonic() + bound
+        while text in self.text:
+            assert time.monotonic() < until, self.text
+            self.pump()
+
+    def clear(self) -> None:
+        """Read what is under way, then forget the picture, as a terminal whose screen was garbled."""
+        while self.pump(0.3):
+            pass
+        self._screen.reset()
+
     def wait_end(self, bound: float = 10.0, *, read: bool = True) -> int:
         """Until the program ends; its exit code (128 + n for a signal that killed it). Fails when it lives on."""
         until = time.monotonic() + bound

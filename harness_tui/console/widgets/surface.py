@@ -139,18 +139,19 @@ def part(line: Line, start: int, end: int) -> Line:
     out: list[Span] = []
     at = 0
     for text, token in line:
-        for char in text if not text.isascii() else ():
-            size = cell_len(char)
-            if at + size > start and at < end:
-                whole = at >= start and at + size <= end
-                out.append(Span(char if whole else " ", token))
-            at += size
         if text.isascii():
-            piece = text[max(0, start - at) : max(0, end - at)]
-            if piece:
-                out.append(Span(piece, token))
+            out.append(Span(text[max(0, start - at) : max(0, end - at)], token))
             at += len(text)
-    return tuple(out)
+            continue
+        for char in text:
+            size = cell_len(char)
+            seen = min(at + size, end) - max(at, start)
+            if at >= start and at + size <= end:
+                out.append(Span(char, token))
+            elif seen > 0:
+                out.append(Span(" " * seen, token))
+            at += size
+    return tuple(span for span in out if span.text)
 
 
 def merged(line: Line) -> Row:
