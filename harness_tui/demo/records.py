@@ -71,8 +71,8 @@ class Records:
         """Read the file, or begin a fresh one. Raises ValueError when it is there and broken."""
         self._path = path
         self._lock = threading.Lock()
-        self.fresh = not path.exists()
-        self._state = State(accounts={}, sessions={}, stories=stories(), votes=[]) if self.fresh else _read(path)
+        empty = State(accounts={}, sessions={}, stories=stories(), votes=[])
+        self._state = _read(path) if path.exists() else empty
         self._commit(self._state)
 
     def _commit(self, state: State) -> None:
@@ -98,6 +98,10 @@ class Records:
     def votes_of(self, user: str) -> set[str]:
         """Ids of the stories this user has voted for."""
         return {vote["story"] for vote in self._state["votes"] if vote["user"] == user}
+
+    def knows(self, user: str) -> bool:
+        """Whether there is such an account."""
+        return user in self._state["accounts"]
 
     def create(self, user: str, password: str) -> bool:
         """Add an account; False when the name is taken."""

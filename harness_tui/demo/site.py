@@ -57,25 +57,36 @@ class Site(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port: int, variant: str, ending: threading.Event) -> None:
+    def __init__(self, port: int, state: Path, variant: str, ending: threading.Event) -> None:
+        """Bind, read the state file, listen: in this order, so that the file has one writer and an answer means `up`.
+
+        Raises OSError when the port is taken, ValueError when the file is broken.
+        """
         self.variant = variant
         self.ending = ending
-        super().__init__(("127.0.0.1", port), Page)
+        super().__init__(("127.0.0.1", port), Page, bind_and_activate=False)
+        try:
+            self.server_bind()
+            self.records = self._open_records(state)
+            self.server_activate()
+        except BaseException:
+            self.server_close()
+            raise
 
     def server_bind(self) -> None:
         """Bind without the base class's look-up of our own name, which waits for DNS where there is none."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
-    def open_records(self, path: Path) -> None:
-        """Read the state file once the port is ours, so that it never has two writers; seed a fresh one."""
-        self.records = records = Records(path)
+    def _open_records(self, path: Path) -> Records:
+        """The records; the environment's account is added last, so that a site killed while seeding seeds again."""
+        records = Records(path)
         user, password = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
-        if not (records.fresh and user):
-            return
-        records.create(user, secrets.token_hex(16) if self.variant == "wrong_password" else password)
-        if self.variant == "already_voted":
-            records.vote(records.stories[0]["id"], user)
+        if user and not records.knows(user):
+            if self.variant == "already_voted":
+                records.vote(records.stories[0]["id"], user)
+            records.create(user, secrets.token_hex(16) if self.variant == "wrong_password" else password)
+        return records
 
     def listing(self) -> list[tuple[Story, int]]:
         """Stories in the order shown, with their points."""
@@ -244,11 +255,11 @@ def _local(goto: str) -> str:
     return goto if _GOTO.fullmatch(goto) else "news"
 
 
-def _bind(port: int, variant: str, ending: threading.Event) -> Site:
+def _started(port: int, state: Path, variant: str, ending: threading.Event) -> Site:
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            return Site(port, variant, ending)
+            return Site(port, state, variant, ending)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > until or ending.wait(_PARENT_POLL / 2):
                 raise
@@ -274,8 +285,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     try:
-        site = _bind(given.port, given.variant, ending)
-        site.open_records(given.state)
+        site = _started(given.port, given.state, given.variant, ending)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"The demo site cannot start: {error}. Start the demo again for a fresh one.\n")
         return 78

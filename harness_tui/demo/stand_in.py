@@ -153,7 +153,7 @@ def _vote(seen: Seen) -> _Move:
 
 
 def _stories(text: str) -> Iterator[Story]:
-    """The stories of a result: JSON objects with id, voted and arrow (absent: the usual one), one that was cut left out."""
+    """The stories of a result, whole JSON objects only: id, voted and arrow (the usual one where none is named)."""
     decoder = json.JSONDecoder()
     at = text.find("{")
     while at >= 0:
