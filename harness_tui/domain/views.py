@@ -66,8 +66,8 @@ class RunRow(msgspec.Struct, omit_defaults=True):
 
     @property
     def answer(self) -> str:
-        """What the run answers: the model's claim, unless the verdict contradicts it."""
-        return self.reason if self.verified is False else self.claim
+        """What the run answers: the model's claim, unless it made none or the verdict contradicts it."""
+        return self.claim if self.claim and self.verified is not False else self.reason
 
 
 class ApprovalRow(msgspec.Struct, omit_defaults=True):

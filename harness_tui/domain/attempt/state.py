@@ -72,8 +72,8 @@ class AttemptState:
 
     @property
     def claim(self) -> str:
-        """The model's last words."""
-        said = [m.text for m in self.messages if m.role == "assistant" and m.text]
+        """What the model last said without asking for a call: its own word that it is done, or ""."""
+        said = [m.text for m in self.messages if m.role == "assistant" and m.text and not m.calls]
         return said[-1] if said else ""
 
 
