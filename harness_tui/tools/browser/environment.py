@@ -1,0 +1,291 @@
+"""The browser as one attempt's world: opened, judged, acted in, verified and closed through `seams.Environment`."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...domain.approval import Judgement
+from ...domain.errors import HarnessError, UsageError
+from ...domain.events import Event, LoginHandled
+from ...domain.messages import ToolCall, ToolSpec
+from ...domain.seams import Blobs, EnvironmentLost, Interlude, Performed, ToolOutcome, Vault, Verdict
+from ...domain.task import Level, TaskFile
+from . import scripts, stories
+from .chromium import Chromium, sandboxed
+from .elements import NoSuchElement
+from .frames import Frames
+from .judge import Judge
+from .login import LoginRule
+from .policy import Rules, malformed, origin, unknown_tool, with_id
+from .redaction import Redaction
+from .session import NAVIGATION, Session
+from .tools import DEADLINE, SPECS, BrowserTools
+from .verify import UNVERIFIED, Verifier
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+VERIFY_SECONDS = 120.0
+_UNSANDBOXED = "browser unsandboxed"
+
+
+class BrowserEnvironment:
+    """A real Chromium with one isolated page.
+
+    Args:
+        session: id of this opening.
+        login: whether the `[login]` rule is in force.
+        verify: whether the `[verify]` table is looked at; without it nothing is ever called verified.
+        extra_hosts: hosts (`host` or `host:port`) that may be navigated to besides the task's origins.
+        patience: seconds a page may take to load.
+    """
+
+    kind = "browser"
+    recovery: Literal["reattach", "rebuild", "restart"] = "restart"
+
+    def __init__(
+        self,
+        task: TaskFile,
+        *,
+        blobs: Blobs,
+        vault: Vault,
+        session: str,
+        login: bool = True,
+        verify: bool = True,
+        extra_hosts: tuple[str, ...] = (),
+        patience: float = NAVIGATION,
+    ) -> None:
+        self.session = session
+        self.notes: tuple[str, ...] = () if sandboxed() else (_UNSANDBOXED,)
+        self.tools = _offered(task)
+        self._task = task
+        self._blobs = blobs
+        self._vault = vault
+        self._with_login = login and task.login is not None
+        self._with_verify = verify
+        self._patience = patience
+        self._extra_hosts = extra_hosts
+        self._chromium = Chromium()
+        self._world: Session | None = None
+        self._login: LoginRule | None = None
+        self._objected: set[str] = set()
+        self._signed_in = False
+
+    # -- opening and closing -------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Raises SetupError when there is no browser to start, UsageError for a selector that is no CSS."""
+        try:
+            await self._chromium.start()
+            world = Session(self._chromium.browser, Redaction(), patience=self._patience)
+            await world.open()
+            if bad := await world.bounded(world.page.evaluate(scripts.BAD_SELECTORS, _selectors(self._task))):
+                raise UsageError(f"The task file holds a selector that is no CSS: {bad[0]}", "Correct it.")
+        except BaseException:
+            await self.close()
+            raise
+        self._world = world
+        rule = self._task.login
+        self._frames = Frames(world, self._blobs, rule.password_field if rule else "")
+        self._tools = BrowserTools(world, self._frames, self._task)
+        self._judge = Judge(self._task, world, self.tools, Rules(self._task, self._extra_hosts))
+        self._login = LoginRule(rule, world, self._vault) if rule else None
+        self._verifier = Verifier(self._task, world, self._asks_login)
+
+    async def close(self) -> None:
+        """Ends browser and driver, however hung or dead; never raises."""
+        if self._world is not None:
+            self._world.lost = self._world.lost or "The browser was closed."
+        with contextlib.suppress(Exception):
+            await self._chromium.stop()
+
+    async def judge(self, call: ToolCall, level: Level) -> Judgement:
+        """Allow, ask or refuse; touches nothing but to scroll an element into view. Raises EnvironmentLost."""
+        world = self._there
+        with _as_lost(world):
+            return await world.bounded(self._judge.judge(call, level, self.session))
+
+    # -- acting --------------------------------------------------------------------------------------------------------
+
+    async def perform(self, call: ToolCall) -> ToolOutcome:
+        """Run a judged call, then photograph the page. Raises EnvironmentLost."""
+        spec = next((tool for tool in self.tools if tool.name == call.name), None)
+        if spec is None or (problem := malformed(call, spec)):
+            return ToolOutcome(False, problem if spec else unknown_tool(call.name, self.tools))
+        world = self._there
+        with _as_lost(world):
+            ok, text = await world.bounded(self._run(call, spec), DEADLINE)
+            events = await self._aftermath(f"{call.name}", frame=spec.risk != "read_only")
+        return ToolOutcome(ok, world.redaction(text), events)
+
+    async def _run(self, call: ToolCall, spec: ToolSpec) -> tuple[bool, str]:
+        if "selector" not in call.arguments or spec.risk == "read_only":
+            return await self._tools.run(call.name, call.arguments)
+        try:
+            handle, target = await self._judge.target(call)
+        except NoSuchElement as missing:
+            return False, str(missing)
+        if not self._judge.stands(call, target):
+            return False, "The element changed after it was judged; nothing was done. Look again, then repeat the call."
+        return await self._tools.act(call.name, handle, call.arguments)
+
+    async def _aftermath(self, caption: str, *, frame: bool) -> tuple[Event, ...]:
+        """What the world did meanwhile: notes, then a frame if something may have changed."""
+        world = self._there
+        await world.bounded(self._judge.remember_links())
+        shot = await self._frames.capture(caption) if frame else None
+        notes: tuple[Event, ...] = world.notes()
+        return (*notes, shot) if shot else notes
+
+    # -- the login rule ------------------------------------------------------------------------------------------------
+
+    async def after_batch(self) -> Interlude:
+        """Sign in if the page asks for it. Raises EnvironmentLost."""
+        if not self._with_login:
+            return Interlude()
+        with _as_lost(self._there):
+            return await self._there.bounded(self._handle_login(), DEADLINE)
+
+    async def _handle_login(self) -> Interlude:
+        rule, page, hide = self._rule, self._there.page, self._there.redaction
+        if not await rule.asks(page):
+            return Interlude()
+        if objection := rule.objection(page.url):
+            where = origin(page.url)
+            fresh = where not in self._objected
+            self._objected.add(where)
+            return Interlude((LoginHandled(False, where, objection),)) if fresh else Interlude()
+        outcome = await rule.sign_in(page)
+        detail = hide(outcome.detail)
+        handled = LoginHandled(outcome.state == "in", rule.origin, detail)
+        events = (handled, *await self._aftermath("harness_auto_login", frame=True))
+        if outcome.state != "in":
+            return Interlude(events, fatal=detail if outcome.state in ("refused", "missing") else "")
+        self._signed_in = True
+        here = hide(page.url)
+        told = f"The harness signed you in at {rule.origin}. You are now at {here}. Continue the task."
+        return Interlude(events, told)
+
+    async def _asks_login(self, page: Page) -> bool:
+        return self._login is not None and await self._login.asks(page)
+
+    # -- before and after ----------------------------------------------------------------------------------------------
+
+    async def baseline(self) -> tuple[dict[str, Any] | None, tuple[Event, ...]]:
+        """The list of stories as it is before the first action, seen live, without scripts, and signed in.
+
+        Returns `{stories, first, nojs, signed_in}`, or `{error}` when the start URL shows no list; None without
+        a list to compare. The agent's own page is not touched.
+        """
+        if not self._task.start_url or self._task.stories is None:
+            return None, ()
+        world = self._there
+        with _as_lost(world):
+            found = await world.bounded(self._look_before(), VERIFY_SECONDS)
+        hidden: dict[str, Any] = json.loads(world.redaction(json.dumps(found)))
+        return hidden, world.notes()
+
+    async def _look_before(self) -> dict[str, Any]:
+        world, look = self._there, self._verifier.look
+        async with world.side_page() as page:
+            listed, problem = await look(page)
+        if problem:
+            return {"error": problem}
+        async with world.other_context(scripts=False, cookies=True) as page:
+            served, _ = await look(page)
+        known = stories.plain(listed)
+        found = {"stories": known, "first": stories.first(listed), "nojs": any(s.id for s in served)}
+        if self._with_login and self._with_verify and self._task.verify is not None:
+            found["signed_in"] = await self._look_signed_in(known)
+        return found
+
+    async def _look_signed_in(self, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The account's own view, from a context that is thrown away: only there an earlier vote can be seen."""
+        rule, world = self._rule, self._there
+        for url in rule.pages():
+            async with world.other_context(scripts=True, cookies=False) as page:
+                with contextlib.suppress(_playwright_error()):
+                    await world.goto(url, page)
+                    if not await rule.asks(page) or rule.objection(page.url):
+                        continue
+                    outcome = await rule.sign_in(page)
+                    if outcome.state != "in":
+                        world.note(f"earlier votes are unknown, the sign-in to look for them failed: {outcome.detail}")
+                        return []
+                    listed, _ = await self._verifier.look(page, known)
+                    return stories.plain(listed)
+        return []
+
+    async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
+        """Why the goal is reached, or "". Raises EnvironmentLost."""
+        with _as_lost(self._there):
+            reason = await self._there.bounded(self._verifier.goal(done, baseline))
+        return self._there.redaction(reason)
+
+    async def verify(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> Verdict:
+        """The verdict, and a frame of the page it was read from. Raises EnvironmentLost."""
+        if not self._with_verify or self._task.verify is None:
+            return UNVERIFIED
+        world, hide = self._there, self._there.redaction
+        with _as_lost(world):
+            work = self._verifier.verdict(done, baseline, self._signed_in)
+            verdict = await world.bounded(work, VERIFY_SECONDS)
+            events = await self._aftermath("verify", frame=True)
+        refused = self._login.refused if self._login else ""
+        reason = refused if refused and not verdict.passed else verdict.reason
+        checks = tuple(hide(check) for check in verdict.checks)
+        fatal = verdict.fatal or bool(refused and not verdict.passed)
+        return Verdict(verdict.passed, hide(reason), fatal, checks, events)
+
+    @property
+    def _there(self) -> Session:
+        if self._world is None:
+            raise EnvironmentLost("The browser is not open.")
+        return self._world
+
+    @property
+    def _rule(self) -> LoginRule:
+        assert self._login is not None
+        return self._login
+
+
+@contextlib.contextmanager
+def _as_lost(world: Session) -> Any:
+    """Playwright's errors of a browser that died between two bounded calls, as what they are."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except _playwright_error() as error:
+        world.dead()
+        raise EnvironmentLost(world.lost or f"The browser failed: {str(error).splitlines()[0]}") from error
+
+
+def _playwright_error() -> type[Exception]:
+    from playwright.async_api import Error
+
+    return Error
+
+
+def _offered(task: TaskFile) -> tuple[ToolSpec, ...]:
+    """Specs of the task's tools by name; at L1 only those proven read-only. Raises UsageError for an unknown one."""
+    for name in task.tools:
+        if name not in SPECS:
+            near = difflib.get_close_matches(name, SPECS, n=1)
+            raise UsageError(f"There is no browser tool {name}.", f"Did you mean {near[0]}?" if near else "")
+    specs = (SPECS[name] for name in sorted(set(task.tools)))
+    return tuple(spec for spec in specs if task.level != "L1" or spec.risk == "read_only")
+
+
+def _selectors(task: TaskFile) -> list[str]:
+    """Every selector of the task file that must be CSS, placeholders filled with something that is."""
+    listed = task.stories
+    own = [listed.row, listed.title, listed.id_from.css, listed.arrow, listed.voted] if listed else []
+    rule = task.login
+    own += [rule.user_field, rule.password_field, rule.submit] if rule else []
+    own += [*task.allow_selectors, *(s for s in task.approve.selectors if "{first." not in s)]
+    return [with_id(css, "1") for css in own if css]
