@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -57,6 +58,7 @@ async def serve(paths: Paths, open_engine: Callable[[], Awaitable[E]]) -> int:
     SIGTERM and SIGINT are a clean stop; a second one ends the process at once, which loses nothing that was shown as
     saved. SIGHUP means nothing: a terminal that goes away is none of the engine's business.
     """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
     loop.add_signal_handler(signal.SIGHUP, lambda: None)

@@ -12,6 +12,7 @@ from typing import Any
 from ..domain.codec import WireEvent
 from ..domain.errors import HarnessError, LinkLost, UsageError
 from ..port import wire
+from ..port.dial import START
 from ..port.port import EnginePort
 from ..port.snapshot import Batch
 
@@ -63,8 +64,10 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await asyncio.gather(*self._pending, *self._follows.values(), return_exceptions=True)
-                await self._write(wire.failed(0, LinkLost("The engine has stopped.", "harness-tui engine start")))
+                await self._write(wire.failed(0, LinkLost("The engine has stopped.", START)))
         self._writer.transport.abort()
+        for task in self._pending:
+            task.cancel()
 
     async def _serve(self) -> None:
         while line := await self._reader.readline():

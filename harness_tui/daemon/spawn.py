@@ -41,24 +41,23 @@ def start_detached(paths: Paths, *, timeout: float = 5.0, argv: tuple[str, ...] 
 
     Raises SetupError with the last line of its log when it ends or does not answer within `timeout` seconds.
     """
-    running = _info(paths)
-    if running:
-        return running
-    paths.ensure()
-    make_private(paths.home)
-    child = _launch(paths, argv)
+    child: subprocess.Popen[Any] | None = None
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
+    while True:
         running = _info(paths)
         if running:
             # Two may start at once. A slow loser must not take the home later, when the winner has been stopped.
-            if running.pid != child.pid:
+            if child and running.pid != child.pid:
                 child.terminate()
             return running
-        if child.poll() is not None and not held(paths):
-            raise SetupError(f"The engine ended at once: {_last_line(paths)}", f"Its log: {paths.log}")
+        if time.monotonic() > deadline:
+            raise _late(paths, timeout, child is not None)
+        if not held(paths):  # else one is starting, or one that stops has not let go yet
+            if child is None:
+                child = _launch(paths, argv)
+            elif child.poll() is not None:
+                raise SetupError(f"The engine ended at once: {_last_line(paths)}", f"Its log: {paths.log}")
         time.sleep(POLL)
-    raise SetupError(f"The engine did not answer within {timeout:g} s: {_last_line(paths)}", f"Its log: {paths.log}")
 
 
 def stop_running(paths: Paths, *, now: bool = False, timeout: float = 30.0) -> Reply:
@@ -79,13 +78,26 @@ def stop_running(paths: Paths, *, now: bool = False, timeout: float = 30.0) -> R
 
 def _info(paths: Paths) -> EngineInfo | None:
     try:
-        with Dial(paths.socket, timeout=2.0) as dial:
+        with Dial(paths.socket, timeout=1.0) as dial:
             return cast(EngineInfo, dial.ask(wire.Info))
     except LinkLost:
         return None
 
 
+def _late(paths: Paths, timeout: float, launched: bool) -> SetupError:
+    if launched:
+        said = _last_line(paths)
+        return SetupError(f"The engine did not answer within {timeout:g} s: {said}", f"Its log: {paths.log}")
+    found = holder(paths.lock)
+    who = f"pid {found.pid}" if found else "unknown pid"
+    return SetupError(
+        f"The engine of {paths.home} ({who}) has not answered for {timeout:g} s.", f"Look at it; its log: {paths.log}"
+    )
+
+
 def _launch(paths: Paths, argv: tuple[str, ...]) -> subprocess.Popen[Any]:
+    paths.ensure()
+    make_private(paths.home)
     try:
         if paths.log.stat().st_size > MAX_LOG:
             paths.log.replace(paths.log.with_suffix(".log.1"))

@@ -12,7 +12,7 @@ from .snapshot import Batch, EngineInfo, Snapshot
 
 
 class EnginePort(Protocol):
-    """Implemented in `clients`: `LocalClient` (same process), `SocketClient`, `OfflineClient` (journal, read-only).
+    """Implemented by `engine.Engine` (same process), and in `clients`: `SocketClient`, `OfflineClient` (read-only).
 
     Every method raises HarnessError with a sentence and an exit code; LinkLost when the engine is gone.
     """
@@ -22,7 +22,10 @@ class EnginePort(Protocol):
     async def snapshot(self) -> Snapshot: ...
 
     def batches(self, since: int) -> AsyncIterator[Batch]:
-        """Everything after cursor `since`, at most 256 events or 50 ms a batch; ends only with the link."""
+        """Everything after cursor `since`, at most 256 events or 50 ms a batch; ends only with the link.
+
+        The reader pulls and may be slow: until it does, state waits in the log and flow keeps its last values.
+        """
         ...
 
     async def send(self, command: AnyCommand) -> Reply: ...

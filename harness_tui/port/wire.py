@@ -12,11 +12,11 @@ An error with id 0 concerns the connection and is the last line on it.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
 
-from .. import __version__
 from ..domain import errors
 from ..domain.codec import WireEvent
 from ..domain.errors import HarnessError, LinkLost, SetupError, UsageError
@@ -25,7 +25,8 @@ from .commands import AnyCommand, Reply
 from .snapshot import Batch, EngineInfo, Snapshot
 
 VERSION = 1
-PROGRAM = f"harness-tui {__version__}"
+PROGRAM = f"harness-tui {sys.modules[__name__.partition('.')[0]].__version__}"
+"""Read from the loaded package: an import statement would tie this floor to the public names the package lists."""
 MAX_REQUEST = 4 * 1024 * 1024
 """Bytes of one line to the engine."""
 MAX_REPLY = 64 * 1024 * 1024

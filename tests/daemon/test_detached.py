@@ -151,6 +151,17 @@ def test_an_engine_that_cannot_start_says_why(home: Paths) -> None:
     assert caught.value.exit_code == 78
 
 
+def test_a_start_waits_for_an_engine_that_is_still_stopping(detached: Home) -> None:
+    detached.paths.ensure()
+    lock = Lock.take(detached.paths)
+    with pytest.raises(SetupError, match=f"pid {os.getpid()}\\) has not answered for 0.1 s"):
+        spawn.start_detached(detached.paths, timeout=0.1, argv=detached.argv)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(detached.start)
+        lock.release()
+        assert starting.result().pid != os.getpid()
+
+
 def test_an_engine_that_never_answers_is_given_up(home: Paths) -> None:
     argv = (sys.executable, "-c", "import time; print('thinking', flush=True); time.sleep(3)")
     with pytest.raises(SetupError, match="did not answer within 0"):

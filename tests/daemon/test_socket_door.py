@@ -67,6 +67,18 @@ def test_links_shared_and_foreign_directories_are_refused(tmp_path: Path, monkey
         make_private(tmp_path / "real")
 
 
+async def test_a_runtime_directory_prepared_by_somebody_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "harness-tui").symlink_to("elsewhere")
+    home = Paths(tmp_path / ("long" * 40))
+    with pytest.raises(SetupError, match="not a real directory"):
+        async with hosting(home, lambda: Double.open(home)):
+            pass
+
+
 async def test_another_user_is_told_and_shut_out(home: Paths) -> None:
     home.ensure()
     server = await Server.start(Double(home), home.socket, uid=os.getuid() + 1)

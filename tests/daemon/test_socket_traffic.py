@@ -249,6 +249,18 @@ async def test_the_last_events_and_the_reason_arrive_before_the_hang_up(home: Pa
     await client.close()
 
 
+async def test_a_command_that_never_ends_does_not_hold_up_the_stop(home: Paths) -> None:
+    async with hosting(home, lambda: Double.open(home)) as engine:
+        engine.hold = asyncio.Event()
+        client = await SocketClient.connect(home)
+        asked = asyncio.create_task(client.send(YES))
+        await until(lambda: bool(client._asked))
+        await client.info()
+    with pytest.raises(LinkLost):
+        await asked
+    await client.close()
+
+
 async def test_too_large_a_command_is_refused_before_it_is_sent(engine: Double, client: SocketClient) -> None:
     with pytest.raises(UsageError, match="the engine takes"):
         await client.send(Decide("A-1", "d", "denied", "me", "x" * wire.MAX_REQUEST))
