@@ -89,9 +89,9 @@ class Arming:
 
     def key(self, at: float) -> bool:
         """Any key, pasted text included. Cancels what was pending; True when no other key came just before."""
-        if self.pending and at - self.pending.at < ISOLATION:
+        if self.pending and at < self.pending.at + ISOLATION:
             self.pending = None
-        alone = at - self._last_key >= ISOLATION
+        alone = at >= self._last_key + ISOLATION
         self._last_key = max(at, self._last_key)
         return alone
 
@@ -100,7 +100,7 @@ class Arming:
         first, self.first = self.first, None
         if not (self.armed and alone and self.subject):
             return
-        if first and (first.action != action or not AGAIN_FROM <= at - first.at <= AGAIN_UNTIL):
+        if first and (first.action != action or not first.at + AGAIN_FROM <= at <= first.at + AGAIN_UNTIL):
             return
         self.first = first
         self.pending = Press(action, at, self.subject)
@@ -114,9 +114,9 @@ class Arming:
         if self.phase == "settling" and at >= self.until:
             self.phase = "ready"
             self.stamp += 1
-        if self.first and not self.pending and at - self.first.at > AGAIN_UNTIL:
+        if self.first and not self.pending and at > self.first.at + AGAIN_UNTIL:
             self.first = None
-        if self.pending is None or at - self.pending.at < ISOLATION:
+        if self.pending is None or at < self.pending.at + ISOLATION:
             return None
         press, self.pending = self.pending, None
         if not self.armed or press.subject != self.subject:

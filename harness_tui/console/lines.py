@@ -39,11 +39,10 @@ def cut(text: str, width: int) -> str:
     start = text[: max(0, width)]
     while start and cell_len(start) > width:
         start = start[:-1]
-    for char in text[len(start) :]:
-        if cell_len(start + char) > width:
-            break
-        start += char
-    return start
+    end = len(start)
+    while end < len(text) and cell_len(text[: end + 1]) <= width:  # marks that take no cell of their own
+        end += 1
+    return text[:end]
 
 
 def clip(text: str, width: int) -> str:
@@ -117,8 +116,7 @@ def wrap(text: str, width: int) -> list[str]:
         return [text]
     rows: list[str] = []
     rest = text
-    while cells(rest) > width:
-        head = cut(rest, width) or rest[0]
+    while len(head := cut(rest, width) or rest[:1]) < len(rest):
         space = head.rfind(" ")
         if rest[len(head) : len(head) + 1] == " ":
             space = len(head)

@@ -55,7 +55,7 @@ def _enter(m: Model, at: float, alone: bool) -> list[Intent]:
 
 def disturb(m: Model, at: float) -> None:
     """Another key: an enter just before it was part of a burst."""
-    if m.prompt and m.prompt.entered is not None and at - m.prompt.entered < ISOLATION:
+    if m.prompt and m.prompt.entered is not None and at < m.prompt.entered + ISOLATION:
         m.prompt.entered = None
 
 

@@ -112,7 +112,18 @@ def busy() -> Log:
     day = "2026-11-21"
     log.add("r14", 3900, ev.RunStarted(spec("release notes"), MAY, "bwrap"))
     log.add("r14/1", 3890, ev.AttemptStarted("r14", 1))
-    log.add("r14/1", 3720, request("A-27", digest="4e84327a" + "1" * 56, kind="in_doubt", facts=DOUBT, summary="git push origin v0.4.0", expires=0))
+    log.add(
+        "r14/1",
+        3720,
+        request(
+            "A-27",
+            digest="4e84327a" + "1" * 56,
+            kind="in_doubt",
+            facts=DOUBT,
+            summary="git push origin v0.4.0",
+            expires=0,
+        ),
+    )
     log.add("r15", 540, ev.RunStarted(spec("flaky-hunt"), MAY, "bwrap"))
     log.add("r15/1", 539, ev.AttemptStarted("r15", 1), ev.ModelRequested("m1", 1, 50_000, day))
     log.add("r15/1", 500, ev.ModelAnswered("m1", (Text("tests fail"),), Usage(38_000, 2_000)))
@@ -120,18 +131,46 @@ def busy() -> Log:
     log.add("r18", 260, ev.RunStarted(spec("deps-bump #14 maker", 40_000), {**MAY, "network": "cannot"}, "bwrap"))
     log.add("r18/1", 259, ev.AttemptStarted("r18", 1), ev.ModelRequested("m1", 1, 4_000, day))
     log.add("r18/1", 200, ev.ModelAnswered("m1", (Text("bump"),), Usage(30_000, 1_400)))
-    log.add("r18/1", 190, request("A-28", digest="c3e41746" + "2" * 56, risk="med", facts=DIFF, summary="apply patch: CHANGELOG.md +11 -1", call="c9"))
-    log.add("r19", 30, ev.RunStarted(spec("docs-site"), {"read_only": "acts", "destructive": "cannot", "network": "cannot", "idempotent": "cannot"}))
+    log.add(
+        "r18/1",
+        190,
+        request(
+            "A-28",
+            digest="c3e41746" + "2" * 56,
+            risk="med",
+            facts=DIFF,
+            summary="apply patch: CHANGELOG.md +11 -1",
+            call="c9",
+        ),
+    )
+    log.add(
+        "r19",
+        30,
+        ev.RunStarted(
+            spec("docs-site"),
+            {"read_only": "acts", "destructive": "cannot", "network": "cannot", "idempotent": "cannot"},
+        ),
+    )
     log.add("r19/1", 29, ev.AttemptStarted("r19", 1), ev.ModelRequested("m1", 1, 8_000, day))
     log.add("r17", 90, ev.RunStarted(spec("upvote first story"), MAY, "bwrap"))
     log.add("r17/1", 89, ev.AttemptStarted("r17", 1), ev.EnvironmentOpened("browser", "s1", ("browser unsandboxed",)))
     log.add("r17/1", 80, ev.ModelRequested("m1", 1, 10_000, day))
     calls = (ToolCall("c1", "browser_navigate"), ToolCall("c2", "browser_get_stories"))
     log.add("r17/1", 70, ev.ModelAnswered("m1", calls, Usage(11_000, 1_000)))
-    log.add("r17/1", 60, ev.ToolStarted("c1", "browser_navigate", "network", "d" * 64, "browser_navigate https://news.local/"))
+    log.add(
+        "r17/1",
+        60,
+        ev.ToolStarted("c1", "browser_navigate", "network", "d" * 64, "browser_navigate https://news.local/"),
+    )
     log.add("r17/1", 59, ev.ToolFinished("c1", "browser_navigate", True, "200 OK, Hacker-ish News", 131))
     snapshot = "s1   [^] upvote story 1\ns2   link Show HN: a durable log, many views\ns3   link 12 comments"
-    log.add("r17/1", 58, ev.FrameCaptured("0412ab" + "f" * 58, "https://news.local/", "Hacker-ish News", "navigate", 1280, 800, 9000, snapshot))
+    log.add(
+        "r17/1",
+        58,
+        ev.FrameCaptured(
+            "0412ab" + "f" * 58, "https://news.local/", "Hacker-ish News", "navigate", 1280, 800, 9000, snapshot
+        ),
+    )
     log.add("r17/1", 50, ev.LoginHandled(True, "http://news.local", "signed in as demo"))
     log.add("r17/1", 15, request())
     return log

@@ -39,7 +39,7 @@ def right(m: Model) -> str:
 
 def shape(m: Model, width: int, height: int) -> Shape:
     """Divide the pane. `rows` are those of the payload: without the card's rule, its paging and its arming line."""
-    side = width >= 100 and height < 30
+    side = width >= 100 and height < 30 and not m.ruled(m.width, m.height)
     if side:
         return Shape(True, height, width - LIST - 1, max(0, height - 3))
     queue = min(QUEUE if height >= 10 else 1, max(1, len(m.queue.order))) if height >= 6 else 0

@@ -10,7 +10,7 @@ from ..lines import Line, Span, blank
 from ..stores.selection import window
 from . import empty
 from .table import Chosen, Column, choose, heads, pointed, row
-from .words import tokens
+from .words import day, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -46,10 +46,12 @@ def body(m: Model, width: int, height: int) -> list[Line]:
     return [*out, *[blank(width)] * (height - len(out))][:height]
 
 
-def name(scope: str) -> str:
-    """`day:2026-11-21` -> `day 2026-11-21, all`, `run:r17` -> `r17`."""
+def name(scope: str, today: str) -> str:
+    """`day:2026-11-21` -> `today, all` or `2026-11-21, all`, `run:r17` -> `r17`."""
     kind, _, rest = scope.partition(":")
-    return f"day {rest}, all" if kind == "day" else rest if kind == "run" else scope
+    if kind == "day":
+        return "today, all" if rest == today else f"{rest}, all"
+    return rest if kind == "run" else scope
 
 
 def _row(m: Model, budget: BudgetRow, chosen: list[Chosen], width: int) -> Line:
@@ -57,7 +59,7 @@ def _row(m: Model, budget: BudgetRow, chosen: list[Chosen], width: int) -> Line:
     loud = "over" if share >= 1 else "warn" if share >= WARN else ""
     bar = next((c.width for c in chosen if c.place == 5), 0)
     cells = (
-        Span(safe_clip(name(budget.scope), 60)),
+        Span(safe_clip(name(budget.scope, day(m.now(), m.offset)), 60)),
         Span(tokens(budget.spent)),
         Span(tokens(budget.held), "dim"),
         Span(tokens(budget.limit), "dim"),

@@ -51,66 +51,83 @@ def _where(m: Model) -> str:
 
 
 def status(m: Model, width: int) -> Line:
-    """Link first; then whole pieces as far as there is room: counts, waiting, spend; the rate at the right."""
+    """Link, counts, waiting, spend, each whole or not at all: the lower its rank, the sooner a piece goes."""
     pieces = _pieces(m)
     rate = (Span(f"{_short(m.world.rate())}/s ", "dim"),) if m.link.state == "live" and m.world.engine else ()
-    out: list[Span] = []
-    for piece in pieces:
-        if width_of(out) + width_of(piece) <= width:
-            out += piece
-    return spread(out, rate, width) if out else fit(pieces[0], width)
+    chosen: set[int] = set()
+    room = width
+    for i in sorted(range(len(pieces)), key=lambda i: pieces[i][0]):
+        if width_of(pieces[i][1]) <= room:
+            chosen.add(i)
+            room -= width_of(pieces[i][1])
+    out = [span for i, (_, piece) in enumerate(pieces) if i in chosen for span in piece]
+    return spread(out, rate, width) if out else fit(pieces[0][1], width)
 
 
 def _short(count: int) -> str:
     return f"{count:,}" if count < 100_000 else f"{count // 1000}k"
 
 
-def _pieces(m: Model) -> list[Line]:
+Piece = tuple[int, Line]
+"""(rank, spans); rank 0 goes last."""
+
+
+def _pieces(m: Model) -> list[Piece]:
     link = m.link
     ago = age(m.now() - link.since) if link.since else "0s"
     if link.state == "starting":
-        log = Span("   log: harness-tui engine logs", "dim")
-        return [(Span(f" starting engine {ago}", "title"),), (log,), (Span("   q", "key"), Span(" leave", "dim"))]
+        keys: Line = (Span("   q", "key"), Span(" leave", "dim"))
+        log = Span(f"   {link.text or 'log: harness-tui engine logs'}", "dim")
+        return [(0, (Span(f" starting engine {ago}", "title"),)), (2, (log,)), (1, keys)]
     if link.state == "lost":
         wait = max(0, link.retry_at - m.now()) // SECOND
-        retry = f"   retry {link.tries} in {wait}s" if link.retry_at else ""
+        retry = (Span(f"   retry {link.tries} in {wait}s"),) if link.retry_at else ()
         keys = (Span("  R", "key"), Span(" now", "dim"), Span("  q", "key"), Span(" leave", "dim"))
         old = (Span(f"   what you see is {ago} old", "stale"),)
-        return [(Span(f" lost {ago} ", "lost"),), (Span(retry),), keys, old]
-    head: list[Line] = [(Span(" live ", "base"),)]
+        return [(0, (Span(f" lost {ago} ", "lost"),)), (3, retry), (1, keys), (2, old)]
+    head: list[Piece] = [(0, (Span(" live "),))]
     if link.state == "stalled":
-        head = [(Span(" live ", "base"),), (Span(f" drawing late {link.late:.1f}s: slow terminal ", "stale"),)]
+        head.append((2, (Span(f" drawing late {link.late:.1f}s: slow terminal ", "stale"),)))
+        head.append((5, (Span(" :fps 2 ", "key"),)))
     if m.world.restarted and m.now() - m.world.restarted < 60 * SECOND:
-        head.append((Span(f" engine restarted {age(m.now() - m.world.restarted)} ago ", "stale"),))
+        head.append((3, (Span(f" engine restarted {age(m.now() - m.world.restarted)} ago ", "stale"),)))
     return [*head, *_counts(m), *_waiting(m), *_spend(m), *_abnormal(m)]
 
 
-def _counts(m: Model) -> list[Line]:
+def _counts(m: Model) -> list[Piece]:
     counts = Counter(state_word(run) for run in m.world.roots())
-    live = counts["run"] + counts["retry"] + counts["ask"] + counts["wait"]
-    out: list[Line] = [(Span(f"  {live} run "),)]
+    out: list[Piece] = [(4, (Span(f"  {counts['run'] + counts['retry']} run "),))]
     if counts["fail"]:
-        out.append((Span(f" {counts['fail']} fail ", "fail"),))
+        out.append((5, (Span(f" {counts['fail']} fail ", "fail"),)))
     if counts["doubt"]:
-        out.append((Span(f" {counts['doubt']} doubt ", "doubt"),))
+        out.append((2, (Span(f" {counts['doubt']} doubt ", "doubt"),)))
     return out
 
 
-def _waiting(m: Model) -> list[Line]:
+def _waiting(m: Model) -> list[Piece]:
     waiting = m.world.waiting()
     if not waiting:
-        return [(Span("  ask 0 ", "dim"),)]
+        return [(6, (Span("  ask 0 ", "dim"),))]
     badge = (Span("  "), Span(f" ask {len(waiting)} ", "ask_badge"))
-    return [badge, (Span(f" oldest {age(m.now() - waiting[0].requested)} ", "dim"),)]
+    return [(1, badge), (7, (Span(f" oldest {age(m.now() - waiting[0].requested)} ", "dim"),))]
 
 
-def _spend(m: Model) -> list[Line]:
+def _spend(m: Model) -> list[Piece]:
     today = next((row for row in m.world.budgets() if row.scope.startswith("day:")), None)
     if today is None:
         return []
     out = out_words(m, today)
     late = (Span(f"out {out} ", "warn_text" if out == "now" else "dim"),) if out != "-" else ()
-    return [(Span(f"  {spent(today)} "), *late)]
+    return [(6, (Span(f"  {spent(today)} "), *late))]
+
+
+def _abnormal(m: Model) -> list[Piece]:
+    out: list[Piece] = []
+    if m.world.dropped:
+        out.append((8, (Span(f"  {_short(m.world.dropped)} sampled away ", "dim"),)))
+    if m.world.unreadable:
+        out.append((8, (Span(f"  {m.world.unreadable} unreadable: newer engine ", "warn_text"),)))
+    return out
 
 
 def spent(row: BudgetRow) -> str:
@@ -119,15 +136,6 @@ def spent(row: BudgetRow) -> str:
         return f"${row.usd:.2f}" + (f"/{row.usd_limit:.0f}" if row.usd_limit is not None else "")
     of = f"/{tokens(row.limit)}" if row.limit else ""
     return f"{tokens(row.spent) if row.spent else '0'}{of} tok"
-
-
-def _abnormal(m: Model) -> list[Line]:
-    out: list[Line] = []
-    if m.world.dropped:
-        out.append((Span(f"  {_short(m.world.dropped)} sampled away ", "dim"),))
-    if m.world.unreadable:
-        out.append((Span(f"  {m.world.unreadable} unreadable: newer engine ", "warn_text"),))
-    return out
 
 
 # -- hint and prompt --------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..model import Model
 
 COLUMNS = (
-    Column("node", 14, keep=10, flex=1, most=32),
+    Column("node", 20, keep=10, flex=2, most=36),
     Column("state", 8, keep=9),
     Column("time", 6, right=True, keep=5),
     Column("tok", 6, right=True, keep=4),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from ...domain.views import RunRow
 
 SECOND = 1_000_000
+EPOCH = datetime(1970, 1, 1)
 STATE_WORDS = {
     "running": "run",
     "waiting": "wait",
@@ -56,6 +59,11 @@ def clock(us: int, offset_s: int, *, seconds: bool = True) -> str:
     of_day = (us // SECOND + offset_s) % 86400
     text = f"{of_day // 3600:02d}:{of_day // 60 % 60:02d}"
     return f"{text}:{of_day % 60:02d}" if seconds else text
+
+
+def day(us: int, offset_s: int) -> str:
+    """The engine host's date: `2026-11-21`."""
+    return (EPOCH + timedelta(seconds=us // SECOND + offset_s)).strftime("%Y-%m-%d")
 
 
 def zone(offset_s: int) -> str:
