@@ -98,7 +98,7 @@ class Journal:
         except BaseException:
             self._room.release()
             raise
-        return await asyncio.shield(item.done)
+        return await item.done  # a caller that is cancelled cancels the answer, never the write
 
     def head(self, run: str) -> int:
         """seq of the last event of the run that was handed to the writer, 0 = none."""
@@ -145,16 +145,10 @@ class Journal:
         item = Append(writes, max(self._at, self._clock.now()))
         self._heads.update(item.heads(self._heads))
         self._at = item.at
-        item.done.add_done_callback(self._answered)
+        item.done.add_done_callback(lambda _: self._room.release())
         self._queue.append(item)
         self._wake.set()
         return item
-
-    def _answered(self, done: asyncio.Future[list[Envelope]]) -> None:
-        """An append left the queue; take its error in place of a caller who was cancelled, or asyncio complains."""
-        self._room.release()
-        if not done.cancelled():
-            done.exception()
 
     # -- the writer --------------------------------------------------------------------------------------------------
 
@@ -175,7 +169,7 @@ class Journal:
             self._open = False
             if self._quiet:
                 self._quiet.cancel()
-            self._refuse([], SetupError("The journal was closed before this was written.", "Start the engine again."))
+            self._refuse(SetupError("The journal was closed before this was written.", "Start the engine again."))
             await self._lane.close()
 
     async def _write_group(self) -> None:
@@ -236,28 +230,40 @@ class Journal:
     # -- when a group fails ------------------------------------------------------------------------------------------
 
     async def _undo(self, batch: list[Append], error: Exception) -> None:
-        """Nothing of the batch was written. One bad append fails alone; a disk that refuses fails all that wait."""
+        """Nothing of the batch was written. One bad append fails alone; a disk that refuses fails all that wait.
+
+        Heads and rows are right again before anybody is told.
+        """
         self._stale = True
         poison = isinstance(error, sqlite3.IntegrityError | Unfit)
         if poison and len(batch) > 1:
             self._queue.extendleft(reversed(batch))
             self._alone = len(batch)
             await self._recover()
-        elif poison:
-            await self._recover()
-            batch[0].fail(_told(error))
-        else:
-            self._refuse(batch, _told(error))
-            await self._recover()
+            return
+        failed = batch if poison else self._withdraw(batch)
+        self._step_back(failed)
+        await self._recover()
+        for item in failed:
+            item.fail(_told(error))
 
-    def _refuse(self, batch: list[Append], error: Exception) -> None:
-        """Fail the batch and all that wait; heads go back to where the first of them began."""
+    def _withdraw(self, batch: list[Append]) -> list[Append]:
+        """The batch and all that waits, taken out of the queue."""
         failed = [*batch, *self._queue]
         self._queue.clear()
         self._alone = 0
-        for item in reversed(failed):
-            for write in reversed(item.writes):
-                self._heads[write.run] = write.expected
+        return failed
+
+    def _step_back(self, failed: list[Append]) -> None:
+        """Heads go back to where the first of the failed began."""
+        for item in failed:
+            for write in item.writes:
+                self._heads[write.run] = min(self._heads[write.run], write.expected)
+
+    def _refuse(self, error: Exception) -> None:
+        """Fail all that waits."""
+        failed = self._withdraw([])
+        self._step_back(failed)
         for item in failed:
             item.fail(error)
 
@@ -266,7 +272,7 @@ class Journal:
         try:
             await self._reload()
         except schema.UNREADABLE as error:
-            self._refuse([], schema.explained(self._name, error))
+            self._refuse(schema.explained(self._name, error))
             return False
         return True
 
@@ -295,4 +301,6 @@ def _told(error: Exception) -> HarnessError:
         return Conflict(f"The journal holds something else already: {error}.", "Read the run again and decide anew.")
     if isinstance(error, tables.StaleEngine):
         return SetupError("A newer engine has taken this journal over.", "Stop this one: harness-tui engine status.")
-    return schema.refused(error)
+    if isinstance(error, sqlite3.Error):
+        return schema.refused(error)
+    return HarnessError(f"The journal failed: {type(error).__name__}({error}). Nothing of this append was written.")

@@ -40,7 +40,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Statements that lead from schema n to n + 1; the number is `PRAGMA user_version`."""
 
 VERSION = len(MIGRATIONS)
-CHECKED_BYTES = 16 * 1024 * 1024
+CHECKED_BYTES = 4 * 1024 * 1024
 """Files up to this size are checked whole at every start (some 20 ms); larger ones by `doctor`."""
 
 BROKEN = ("", "SQLITE_CORRUPT", "SQLITE_CORRUPT_INDEX", "SQLITE_NOTADB")
@@ -90,6 +90,7 @@ def prepare(con: sqlite3.Connection, name: str) -> int:
     con.execute("PRAGMA journal_mode = WAL")
     con.execute("PRAGMA wal_autocheckpoint = 0")
     con.execute("PRAGMA synchronous = FULL")
+    con.execute("PRAGMA cache_size = -8192")
     migrate(con)
     con.execute("BEGIN IMMEDIATE")
     con.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -19,8 +21,10 @@ from .failpoints import hit
 ENDED_ROOTS = 500
 APPROVALS = 200
 """How many finished runs and requests are held in memory beside everything open."""
+LONG_LOG = 64 * 1024 * 1024
+"""Bytes of write-ahead log that are worth a warning."""
 
-_CHUNKS = (64, 16, 8, 4, 2, 1)
+_CHUNKS = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 
 
 class StaleEngine(Exception):
@@ -96,12 +100,17 @@ def _insert(
 ) -> None:
     """Few statements of fixed sizes: each step of a statement gives up the interpreter lock, each size is prepared."""
     start = 0
-    one = f"({','.join('?' * columns)})"
     while start < len(rows):
         size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - start)
         values = [value for row in rows[start : start + size] for value in row]
-        con.execute(f"INSERT INTO {into} {','.join([one] * size)} {conflict}", values)
+        con.execute(_statement(into, columns, size, conflict), values)
         start += size
+
+
+@cache
+def _statement(into: str, columns: int, rows: int, conflict: str) -> str:
+    one = f"({','.join('?' * columns)})"
+    return f"INSERT INTO {into} {','.join([one] * rows)} {conflict}"
 
 
 # -- reading rows ---------------------------------------------------------------------------------------------------
@@ -239,6 +248,7 @@ def problems(con: sqlite3.Connection) -> list[str]:
     """What `doctor` says of the journal: damage, holes, and rows that are not the fold of the events."""
     damage = [text.splitlines()[-1] for (text,) in con.execute("PRAGMA quick_check(5)") if text != "ok"]
     found = [f"The database is damaged: {text}." for text in damage]
+    found += _long_log(con)
     folded = Views()
     heads: dict[str, int] = {}
     while batch := tail(con, folded.pos, "", 1000):
@@ -258,3 +268,12 @@ def problems(con: sqlite3.Connection) -> list[str]:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             found.append(f"Stored {name} differ from what the events say: {', '.join(sorted(wrong)[:3])}{more}.")
     return found
+
+
+def _long_log(con: sqlite3.Connection) -> list[str]:
+    """A write-ahead log grows without end while a reading of another program lasts."""
+    name = con.execute("PRAGMA database_list").fetchone()[2]
+    size = os.path.getsize(f"{name}-wal") if name and os.path.exists(f"{name}-wal") else 0
+    if size <= LONG_LOG:
+        return []
+    return [f"The write-ahead log holds {size >> 20} MB: another program keeps the journal open for reading."]

@@ -178,6 +178,34 @@ async def test_a_zombie_can_write_no_more(tmp_path: Path) -> None:
     await new.close()
 
 
+async def test_a_locked_file_refuses_all_that_wait_and_is_used_again_afterwards(
+    journal: Journal, tmp_path: Path
+) -> None:
+    await journal._lane.run(lambda con: con.execute("PRAGMA busy_timeout = 20"))
+    await journal.append(notes("r1", 0, event=START))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ends = await outcomes(*(journal.append(notes("r1", seq)) for seq in (1, 2)), journal.append(notes("r2", 0)))
+    assert ends == ["SetupError"] * 3
+    assert (journal.head("r1"), journal.head("r2"), journal.views.pos, len(journal.views.runs)) == (1, 0, 1, 1)
+    with pytest.raises(SetupError, match="The disk refused to save the journal: database is locked"):
+        await journal.append(notes("r1", 1))
+    other.execute("ROLLBACK")
+    other.close()
+    assert [e.pos for e in await journal.append([*notes("r1", 1), *notes("r2", 0)])] == [2, 3]
+    assert await journal.check() == []
+
+
+async def test_a_log_that_cannot_be_cut_is_reported(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "LONG_LOG", 100_000)
+    await journal.append(notes("r1", 0, event=ev.ToolNoted("t" * 200_000)))
+    assert await journal.check() == [
+        "The write-ahead log holds 0 MB: another program keeps the journal open for reading."
+    ]
+
+
 async def test_close_writes_what_waits_and_then_refuses(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path / "journal.db", TickClock())
     waiting = [asyncio.create_task(journal.append(notes("r1", seq))) for seq in range(5)]

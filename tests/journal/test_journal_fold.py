@@ -58,7 +58,7 @@ def _agrees(live: object, folded: object) -> bool:
     return live == folded
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(first=GROUPS, second=GROUPS)
 async def test_log_views_rows_and_a_new_start_agree(
     first: list[list[tuple[int, int]]], second: list[list[tuple[int, int]]]
@@ -74,7 +74,7 @@ async def test_log_views_rows_and_a_new_start_agree(
         await journal.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(first=GROUPS, second=GROUPS)
 async def test_rows_left_out_at_the_start_come_back_when_needed(
     first: list[list[tuple[int, int]]], second: list[list[tuple[int, int]]]
