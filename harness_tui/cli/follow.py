@@ -11,14 +11,18 @@ from ..domain import events as ev
 from ..domain.codec import to_json
 from ..domain.errors import ApprovalError, HarnessError
 from ..domain.events import Envelope, root_of
+from ..domain.safetext import clip
 from ..domain.trace import line
-from ..domain.views import RUN_ENDED, ApprovalRow, RunRow
+from ..domain.views import ApprovalRow, RunRow
 from ..port.commands import CancelRun, Decide, StartRun
 from ..port.port import EnginePort
 from . import output
 
 SHOWN_DIGEST = 16
 """Hex digits of a digest in the line that tells how to decide; 12 are enough."""
+
+NARRATED = 240
+"""Cells of one narrated step; `runs show` has the whole line."""
 
 
 class Left(HarnessError):
@@ -50,10 +54,7 @@ async def start(port: EnginePort, command: StartRun, wish: Wish) -> tuple[RunRow
     follower = _Follower(port, run, wish)
     async with _Signals(follower):
         waits = await follower.until_end(pos)
-    row = await port.run(run)
-    if row.state in RUN_ENDED:
-        output.tell(f"{run} {row.state}, exit {row.exit}: {row.reason or row.error}")
-    return row, waits
+    return await port.run(run), waits
 
 
 class _Follower:
@@ -80,7 +81,8 @@ class _Follower:
             output.emit(to_json(envelope))
         drawn = line(envelope)
         if drawn:
-            output.tell(f"{output.clock(drawn.at)}  {drawn.state:<6}  {drawn.kind:<6}  {drawn.text}")
+            told = clip(drawn.text, NARRATED)
+            output.tell(f"{output.clock(drawn.at)}  {drawn.state:<6}  {drawn.kind:<6}  {told}")
 
     async def _asked(self, asked: ev.ApprovalRequested) -> bool:
         """Decide it, or say how it is decided. False: do not wait for the decision."""

@@ -43,8 +43,8 @@ def _run(argv: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with app.make_context("harness-tui", list(argv)) as context:
-            app.invoke(context)
+        with app.make_context("harness-tui", list(argv)) as root:
+            app.invoke(root)
         return 0
     except click.exceptions.Exit as end:
         return end.exit_code

@@ -152,11 +152,13 @@ def command(task: TaskFile, *, url: str = "", api: str = "", model: str = "") ->
     """The run to start, with the values of the handles it names, read from this process's environment."""
     import os
 
+    from ..config.vault import EnvVault
     from ..domain.task import RunSpec
-    from ..models.api import default_model
+    from ..models.api import default_model, from_spec
     from ..port.commands import StartRun
 
     spec = RunSpec(task, default_model(os.environ, url=url, model=model, api=api), workspace=os.getcwd())
+    from_spec(spec.model, EnvVault(os.environ))  # an unknown kind or an unusable key is refused before anything starts
     return StartRun(spec, secrets_of(task, spec.model))
 
 
