@@ -71,7 +71,7 @@ def at_origin(task: TaskFile, origin: str) -> TaskFile:
 def at_stage(task: TaskFile, stage: int | None) -> TaskFile:
     """The task with only what the stage has: earlier stages leave out, none adds."""
     if stage == 1:
-        task = msgspec.structs.replace(task, guardrails=Guardrails(max_iterations=0, max_messages=0), goal=None)
+        task = msgspec.structs.replace(task, guardrails=Guardrails(max_iterations=0, max_messages=0))
     if stage in (1, 2):
         task = msgspec.structs.replace(task, verify=None)
     if stage in (1, 2, 3):

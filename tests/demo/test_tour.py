@@ -33,8 +33,14 @@ def environment_of(spec: RunSpec) -> dict[str, str]:
 def test_the_task_file_is_sound() -> None:
     task = load_task(TASK)
     assert task.level == "L2"
-    assert task.stories and task.login and task.verify and task.goal
+    assert task.stories and task.login and task.verify
     assert max(map(len, TASK.read_text().splitlines())) <= 120
+
+
+def test_the_goal_it_offers_in_a_comment_is_sound_too(tmp_path: Path) -> None:
+    offered = re.sub(r"(?m)^# (\[goal\]|page = )", r"\1", TASK.read_text())
+    (tmp_path / "goal.toml").write_text(offered)
+    assert load_task(tmp_path / "goal.toml").goal
 
 
 def test_one_prompt_in_all_stages(paths: Paths) -> None:
