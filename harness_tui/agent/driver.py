@@ -258,7 +258,9 @@ class Driver:
             lifecycle.evolve(self.root, event)
         after = self._new_attempt(self.root.child)
         inherit = before.baseline if before else None
-        started = ev.AttemptStarted(self.uid, self.root.number, inherit, at.carry(before) if before else ())
+        interrupted = bool(self.root.ended and self.root.ended[-1].interrupted)
+        carried = at.carry(before) if before and interrupted else ()
+        started = ev.AttemptStarted(self.uid, self.root.number, inherit, carried)
         at.evolve(after, started)
         self.attempt = after
         return [Write(after.uid, 0, (started,))]

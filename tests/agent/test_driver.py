@@ -73,6 +73,18 @@ async def test_each_attempt_is_told_why_the_last_one_failed(journal: Journal) ->
     assert not any("no vote" in m.text for m in b.model.requests[0].messages)
 
 
+async def test_a_failed_attempt_is_repeated_whole_an_interrupted_one_is_not(journal: Journal) -> None:
+    b = bench(journal, call("poke"), say("I did it"), call("poke"), say("I did it"))
+    b.shared["verdicts"] = [Verdict(False, "no vote"), Verdict(True, "seen")]
+    driver, task = await b.start()
+    for _ in range(2):
+        await approve(b, driver)
+        await b.until(lambda: not any(a.open for a in journal.views.approvals.values()))
+    await task
+    assert (b.row.verified, b.shared["done"]) == (True, ["poke", "poke"])
+    assert not any("already happened" in m.text for r in b.model.requests for m in r.messages)
+
+
 async def test_a_denial_ends_with_4_and_is_not_asked_again(journal: Journal) -> None:
     b = bench(journal, call("poke"), call("poke"), say("I did it"))
     b.shared["verdicts"] = [Verdict(False, "no vote")]

@@ -133,8 +133,9 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
             at = s.calls[call]
             at.state = "settled"
             s.done.append(Performed(tool, at.call.arguments, ok))
-            if ok and call in s.started and s.started[call].risk in ("destructive", "network"):
-                s.effects.append((s.started[call], s.done[-1]))
+            started = s.started.get(call)
+            if ok and started and (started.approval or started.risk == "destructive"):
+                s.effects.append((started, s.done[-1]))
             s.messages.append(Message("tool", (ToolResult(at.call.id, tool, text, ok),)))
         case ev.ToolRefused(call, tool, why, text):
             at = s.calls[call]
