@@ -1,0 +1,1 @@
+"""EnginePort from elsewhere: over the socket, from the journal alone, and a blocking form of both for list verbs."""
