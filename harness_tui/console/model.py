@@ -27,6 +27,8 @@ from .stores.world import World, said
 LinkState = Literal["starting", "live", "lost", "stalled"]
 _BODIES = {1: trace, 2: runs, 3: graph, 4: approvals, 5: budgets, 6: browser, 7: loops}
 PICTURES = 6
+LEAST_CARD = 40
+"""Cells below which a card cannot be read well enough to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ class Model:
             "prompt": self.prompt is not None,
             "overlay": self.overlay is not None,
             "pane": self.focus != 4,
-            "small": form.rows < 1 or form.width < 20,
+            "small": form.rows < 1 or form.width < LEAST_CARD,
         }
         return frozenset(name for name, holds in reasons.items() if holds)
 

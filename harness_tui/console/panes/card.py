@@ -51,15 +51,15 @@ def source_lines(label: str, value: str) -> list[tuple[str, str]]:
     return [(safe_clip(label, 40) if i == 0 else "", line) for i, line in enumerate(lines)]
 
 
-def wrapped(label: str, text: str, width: int, token: str = "base") -> list[Line]:
+def wrapped(label: str, text: str, width: int, labels: int = LABEL) -> list[Line]:
     """`  label    text`, the text wrapped under itself; on a very narrow screen under the label."""
-    indent = 2 + max(LABEL, len(label) + 1) if width >= 30 else 1
+    indent = 2 + max(labels, len(label) + 1) if width >= 30 else 1
     room = max(1, width - indent)
     head = [Span(f"  {label:<{indent - 2}s}", "dim")] if width >= 30 else [Span(" ")]
     pad = [Span(" " * indent)]
     if width < 30 and label:
         text = f"{label}: {text}"
-    return [tuple((head if i == 0 else pad) + list(marked(part, token))) for i, part in enumerate(wrap(text, room))]
+    return [tuple((head if i == 0 else pad) + list(marked(part))) for i, part in enumerate(wrap(text, room))]
 
 
 def keys_of(m: Model, row: ApprovalRow) -> list[tuple[str, str]]:

@@ -199,7 +199,8 @@ def _approval_offers(m: Model) -> list[tuple[str, str]]:
     if not row.open:
         return [("j", "moves on"), _offer("item.why")]
     page = [("space", "page")] if m.unseen() else []
-    return [*page, *card.keys_of(m, row), _offer("item.why"), _offer("item.may")]
+    off = m.link.state in ("lost", "starting") or m.queue.sent == row.id
+    return [*page, *([] if off else card.keys_of(m, row)), _offer("item.why"), _offer("item.may")]
 
 
 def prompt(m: Model, width: int) -> Line:

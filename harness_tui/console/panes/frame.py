@@ -27,7 +27,9 @@ def section(m: Model, title: str, right: str, width: int, token: str = "title") 
     """`-- r17 upvote first story ------ digest 550dcabb ------`, inside a pane."""
     dash = m.glyphs.rule
     tail = (Span(f" {right} ", "dim"), Span(dash * 6, "rule")) if right else ()
-    room = max(1, width - 6 - sum(len(span.text) for span in tail))
+    room = width - 6 - sum(len(span.text) for span in tail)
+    if room < 16:  # the name matters more than the count
+        tail, room = (), max(1, width - 4)
     left = (Span(f"{dash}{dash} ", "rule"), Span(clip(title, room), token), Span(" "))
     return spread(left, tail, width, Span(dash, "rule"))
 

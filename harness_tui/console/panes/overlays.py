@@ -13,7 +13,7 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.why import may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
-from .card import source_lines, wrapped
+from .card import LABEL, source_lines, wrapped
 from .frame import section
 from .words import zone
 
@@ -92,9 +92,11 @@ def rows_of(m: Model, over: Overlay, width: int) -> list[Line]:
     if over.kind == "help":
         return _help(m)
     out: list[Line] = []
-    for label, value in facts_of(m, over):
+    facts = facts_of(m, over)
+    labels = min(16, max((len(label) for label, _ in facts), default=0) + 2)
+    for label, value in facts:
         for shown_label, text in source_lines(label, value):
-            out += wrapped(shown_label, text, width)
+            out += wrapped(shown_label, text, width, max(LABEL, labels))
     return out
 
 
