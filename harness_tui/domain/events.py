@@ -45,6 +45,7 @@ class AttemptEnded(Event, frozen=True):
         fatal: another attempt cannot help.
         interrupted: the world died under it; it does not count against the limit.
         acted: it performed at least one destructive or network call.
+        tools: names of its calls in order, `harness_auto_login` included.
     """
 
     number: int
@@ -56,6 +57,7 @@ class AttemptEnded(Event, frozen=True):
     fatal: bool = False
     interrupted: bool = False
     acted: bool = False
+    tools: tuple[str, ...] = ()
 
 
 class CancelRequested(Event, frozen=True):

@@ -10,6 +10,8 @@ from .events import Envelope, root_of
 from .messages import Usage
 from .views import ApprovalRow, BudgetRow, FrameRow, HoldRow, Row, RunRow
 
+MINUTE = 60_000_000
+
 Key = tuple[str, str]
 """(table, id): `("run", "r17")`, `("approval", "A-3")`, `("budget", "day:2026-11-21")`, `("hold", "r17/1:c3")`."""
 
@@ -183,7 +185,16 @@ def _settle(v: Views, e: Envelope, call: str, spent: int) -> None:
         row = v.budget(scope)
         row.held -= hold.tokens
         row.spent += spent
-        row.settled = [*row.settled[-31:], (e.at, spent)]
+        _book(row.settled, e.at, spent)
+
+
+def _book(settled: list[tuple[int, int]], at: int, spent: int) -> None:
+    """Add to the running minute, or begin the next; rows are written with every commit, so they stay small."""
+    if settled and at - settled[-1][0] < MINUTE:
+        settled[-1] = (settled[-1][0], settled[-1][1] + spent)
+        return
+    settled.append((at, spent))
+    del settled[:-16]
 
 
 def _model_answered(v: Views, e: Envelope, x: ev.ModelAnswered) -> None:
@@ -205,8 +216,8 @@ def _model_failed(v: Views, e: Envelope, x: ev.ModelFailed) -> None:
 def _tool_started(v: Views, e: Envelope, x: ev.ToolStarted) -> None:
     for row in v.both(e.run):
         row.state, row.waits, row.last = "running", "", x.summary
-        row.tools.append(x.tool)
         row.acted[x.risk] = row.acted.get(x.risk, 0) + 1
+    _newest_tool(v, e.run, x.tool)
     request = v.approvals.get(x.approval)
     if request:
         v.execute(request, e.run, x.call)
@@ -292,9 +303,22 @@ def _frame_captured(v: Views, e: Envelope, x: ev.FrameCaptured) -> None:
 
 
 def _login_handled(v: Views, e: Envelope, x: ev.LoginHandled) -> None:
+    _newest_tool(v, e.run, "harness_auto_login")
     for row in v.both(e.run):
-        row.tools.append("harness_auto_login")
         row.last = f"harness_auto_login: {x.detail}"
+
+
+def _attempt_ended(v: Views, e: Envelope, x: ev.AttemptEnded) -> None:
+    row = v.runs[e.run]
+    row.ended_tools = [*row.ended_tools, *x.tools]
+    row.newest_tools = []
+    v.touch("run", row.id, row)
+
+
+def _newest_tool(v: Views, run: str, tool: str) -> None:
+    root = v.runs.get(root_of(run))
+    if root:
+        root.newest_tools = [*root.newest_tools[-31:], tool]
 
 
 def _loop_stopped(v: Views, e: Envelope, x: ev.LoopStopped) -> None:
@@ -310,6 +334,7 @@ def _verified(v: Views, e: Envelope, x: ev.Verified) -> None:
 _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.RunStarted: _run_started,
     ev.AttemptStarted: _attempt_started,
+    ev.AttemptEnded: _attempt_ended,
     ev.RunFinished: _run_finished,
     ev.AttemptFinished: _attempt_finished,
     ev.CancelRequested: _cancel_requested,

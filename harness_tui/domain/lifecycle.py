@@ -76,6 +76,7 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
         fatal=fatal,
         interrupted=state == "interrupted",
         acted=a.acted,
+        tools=tuple(a.tools),
     )
 
 

@@ -24,7 +24,7 @@ class RunRow(msgspec.Struct, omit_defaults=True):
         notes: header notes of the environment, for example `browser unsandboxed`.
         waits: id of the approval it waits for, or "".
         last: one plain (unsafe) line: what it did last.
-        tools: names of calls in order, `harness_auto_login` included.
+        tools: names of all calls in order, `harness_auto_login` included; of a running attempt the newest 32.
         retry_at: us, while retrying.
     """
 
@@ -47,7 +47,8 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     budget_tokens: int = 0
     attempts: int = 0
     iterations: int = 0
-    tools: list[str] = []
+    ended_tools: list[str] = []
+    newest_tools: list[str] = []
     acted: dict[str, int] = {}
     waits: str = ""
     last: str = ""
@@ -63,6 +64,10 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     @property
     def open(self) -> bool:
         return self.ended == 0
+
+    @property
+    def tools(self) -> list[str]:
+        return self.ended_tools + self.newest_tools
 
     @property
     def answer(self) -> str:
@@ -118,7 +123,7 @@ class BudgetRow(msgspec.Struct, omit_defaults=True):
     usd: float | None = None
     usd_limit: float | None = None
     settled: list[tuple[int, int]] = []
-    """(at us, tokens) of the last settlements, newest last, at most 32: what `out_at` is computed from."""
+    """(at us, tokens) settled since, a minute an entry, newest last, at most 16: what `out_at` is computed from."""
 
 
 class HoldRow(msgspec.Struct):

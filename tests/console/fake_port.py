@@ -32,7 +32,7 @@ def busy_runs() -> tuple[RunRow, ...]:
         RunRow(id="r17", title="upvote the first story", state="waiting", started=NOW - 74 * SECOND, may=may,
                usage=Usage(input=11000, output=1000), budget_tokens=200_000, attempts=1, iterations=4, waits="A-29",
                last="waits for A-29", notes=["browser unsandboxed"], acted={"network": 1},
-               tools=["browser_navigate", "browser_get_stories", "harness_auto_login"], **common),
+               ended_tools=["browser_navigate", "browser_get_stories", "harness_auto_login"], **common),
         RunRow(id="r18", title="deps-bump #14 maker", state="running", started=NOW - 240 * SECOND, may=may,
                usage=Usage(input=30000, output=1400), usd=0.35, budget_tokens=40_000, last="shell npm ci  8.7 s",
                **common),

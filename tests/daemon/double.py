@@ -82,7 +82,7 @@ class Double:
         return Reply("r1", "done.")
 
     async def runs(self, limit: int = 200) -> list[RunRow]:
-        return [RunRow("r1", title="one", tools=["a"])][:limit]
+        return [RunRow("r1", title="one", ended_tools=["a"])][:limit]
 
     async def run(self, run: str) -> RunRow:
         if run != "r1":

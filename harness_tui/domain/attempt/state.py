@@ -63,6 +63,7 @@ class AttemptState:
     verdict: ev.Verified | None = None
     refusal: str = ""
     acted: bool = False
+    tools: list[str] = field(default_factory=list)
     lost: str = ""
 
     @property
@@ -110,6 +111,8 @@ def evolve(s: AttemptState, event: Event) -> None:
             s.tries, s.retry_at, s.hold = 0, 0, 0
             s.calls = {f"c{s.iteration}.{n}": Call(f"c{s.iteration}.{n}", c) for n, c in enumerate(message.calls, 1)}
             s.phase = "acting"
+        case ev.LoginHandled():
+            s.tools.append("harness_auto_login")
         case ev.TurnEnded():
             s.calls, s.phase = {}, "ready"
         case ev.LoopStopped():
@@ -124,9 +127,10 @@ def evolve(s: AttemptState, event: Event) -> None:
 
 def _evolve_call(s: AttemptState, event: Event) -> None:
     match event:
-        case ev.ToolStarted(call, _, risk, approval=approval):
+        case ev.ToolStarted(call, tool, risk, approval=approval):
             s.calls[call].state = "started"
             s.carried.pop(approval, None)
+            s.tools.append(tool)
             s.started[call] = event
             s.acted = s.acted or risk in ("destructive", "network")
         case ev.ToolFinished(call, tool, ok, text):
