@@ -117,9 +117,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
             case events.CursorPosition():
                 self._acknowledged(at)
             case events.AppFocus():
-                self.pace.blurred = False
-                self.model.focus_in(at)
-                self.feed.hurry()
+                self._focus_in(at)
                 self.paint()
             case events.AppBlur():
                 self.pace.blurred = True
@@ -128,7 +126,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
             case _:
                 await super().on_event(event)
 
+    def _focus_in(self, at: float) -> None:
+        self.pace.blurred = False
+        self.model.focus_in(at)
+        self.feed.hurry()
+
     def _key(self, event: events.Key, at: float) -> None:
+        if (
+            self.pace.blurred
+        ):  # keys come to the focused terminal only, so it is focused (tmux says less than it knows);
+            self._focus_in(at)  # what waits is armed anew, so this key itself decides nothing
         if self.model.typing and event.is_printable and event.character:
             intents = self.model.text(event.character, at)
         else:

@@ -104,6 +104,11 @@ async def test_a_key_that_arrives_while_blurred_decides_nothing(console):
         await it.pilot.press("d")
         await it.after(0.2)
         assert it.engine.sent == []
+        await it.answer()
+        await it.after(0.6)
+        await it.answer()
+        await it.press("d")
+        assert len(it.engine.sent) == 1, "the focus is back and the item was armed anew"
 
 
 async def test_high_risk_takes_two_presses(console):
