@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 ISOLATION = 0.12
 """Seconds without another key before and after a decision key."""
+LATE = 0.05
+"""Seconds a timer may be late before it is not trusted."""
 SETTLE = 0.5
 """Seconds an acknowledged item stands before its keys count."""
 AGAIN_FROM, AGAIN_UNTIL = 0.2, 3.0
@@ -27,10 +29,33 @@ class Subject(NamedTuple):
     digest: str
 
 
+class Lone:
+    """A key that counts once it has stood alone for ISOLATION.
+
+    A clock that comes late (the loop was blocked, the process stopped) proves nothing: keys that came meanwhile may
+    still wait to be handled. So it is waited once more.
+    """
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.until = at + ISOLATION
+        self._waited = False
+
+    def disturbed(self, at: float) -> bool:
+        """Whether another key at this moment is too close."""
+        return at < self.until
+
+    def stood(self, at: float) -> bool:
+        if at > self.until + LATE and not self._waited:
+            self._waited, self.until = True, at + ISOLATION
+        return at >= self.until
+
+
 class Press(NamedTuple):
     action: str
     at: float
     subject: Subject
+    lone: Lone
 
 
 class Arming:
@@ -89,7 +114,7 @@ class Arming:
 
     def key(self, at: float) -> bool:
         """Any key, pasted text included. Cancels what was pending; True when no other key came just before."""
-        if self.pending and at < self.pending.at + ISOLATION:
+        if self.pending and self.pending.lone.disturbed(at):
             self.pending = None
         alone = at >= self._last_key + ISOLATION
         self._last_key = max(at, self._last_key)
@@ -103,7 +128,7 @@ class Arming:
         if first and (first.action != action or not first.at + AGAIN_FROM <= at <= first.at + AGAIN_UNTIL):
             return
         self.first = first
-        self.pending = Press(action, at, self.subject)
+        self.pending = Press(action, at, self.subject, Lone(at))
 
     def cancel(self) -> None:
         """Another key than the one awaited: forget the first press of two."""
@@ -116,7 +141,7 @@ class Arming:
             self.stamp += 1
         if self.first and not self.pending and at > self.first.at + AGAIN_UNTIL:
             self.first = None
-        if self.pending is None or at < self.pending.at + ISOLATION:
+        if self.pending is None or not self.pending.lone.stood(at):
             return None
         press, self.pending = self.pending, None
         if not self.armed or press.subject != self.subject:
@@ -133,7 +158,7 @@ class Arming:
         if self.phase == "settling":
             moments.append(self.until)
         if self.pending:
-            moments.append(self.pending.at + ISOLATION)
+            moments.append(self.pending.lone.until)
         elif self.first:
             moments.append(self.first.at + AGAIN_UNTIL + 0.001)
         return min(moments, default=None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..port.commands import CancelRun, StopEngine
 from . import commands, decide
-from .arming import ISOLATION
+from .arming import Lone
 from .intents import Intent, Send
 from .stores.filter import Filter
 
@@ -47,7 +47,7 @@ def _enter(m: Model, at: float, alone: bool) -> list[Intent]:
     if prompt.kind == "filter" or (prompt.kind == "command" and not commands.danger(prompt.text)):
         return _submit(m)
     if alone:
-        prompt.entered = at
+        prompt.entered = Lone(at)
     else:
         m.said = ("press enter again, on its own", False)
     return []
@@ -55,18 +55,17 @@ def _enter(m: Model, at: float, alone: bool) -> list[Intent]:
 
 def disturb(m: Model, at: float) -> None:
     """Another key: an enter just before it was part of a burst."""
-    if m.prompt and m.prompt.entered is not None and at < m.prompt.entered + ISOLATION:
+    if m.prompt and m.prompt.entered and m.prompt.entered.disturbed(at):
         m.prompt.entered = None
 
 
 def due(m: Model) -> float | None:
-    return m.prompt.entered + ISOLATION if m.prompt and m.prompt.entered is not None else None
+    return m.prompt.entered.until if m.prompt and m.prompt.entered else None
 
 
 def tick(m: Model, at: float) -> list[Intent]:
     """Take the enter that stood alone."""
-    moment = due(m)
-    if moment is None or at < moment:
+    if not (m.prompt and m.prompt.entered and m.prompt.entered.stood(at)):
         return []
     out = _submit(m)
     m.sync()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -28,11 +28,13 @@ PRINTABLE = st.text(st.characters(blacklist_categories=("Cc", "Cf", "Cs", "Co", 
 
 
 @given(st.lists(PRINTABLE, max_size=4), st.integers(0, 50))
+@settings(deadline=None)
 def test_fit_is_exact(texts: list[str], width: int) -> None:
     assert width_of(fit([Span(text) for text in texts], width)) == width
 
 
 @given(PRINTABLE, st.integers(2, 40))
+@settings(deadline=None)
 def test_wrap_loses_nothing_but_the_spaces_it_breaks_at(text: str, width: int) -> None:
     rows = wrap(text, width)
     assert all(cell_len(row) <= width for row in rows)
@@ -45,6 +47,7 @@ def test_wrap_breaks_at_spaces() -> None:
 
 
 @given(PRINTABLE, st.integers(0, 40))
+@settings(deadline=None)
 def test_cut_is_the_longest_start(text: str, width: int) -> None:
     head = cut(text, width)
     assert text.startswith(head)
@@ -56,6 +59,7 @@ def test_marked_escapes_stand_out() -> None:
 
 
 @given(st.integers(1, 300), st.integers(1, 120), st.integers(1, 7), st.booleans(), st.sampled_from([1, 3, 6]))
+@settings(deadline=None)
 def test_places_tile_without_overlap(width: int, height: int, focus: int, zoom: bool, stage: int) -> None:
     places = place(width, height, focus, zoom, stage)
     cells = sum(rect.width * rect.height for rect in places.values())
@@ -142,6 +146,18 @@ def test_the_console_folds_what_its_bounded_snapshot_does_not_hold() -> None:
     bench = Bench(Log())
     bench.model.fold(batch(*log.add("r1", 0, ev.RunFinished("failed", None, "", "", "error", 1))))
     assert bench.model.world.roots() == []
+
+
+def test_folding_leaves_the_rows_of_the_snapshot_alone() -> None:
+    bench = Bench(busy())
+    snapshot = bench.log.snapshot()
+    before = repr(snapshot)
+    bench.model.attach(snapshot)
+    started = ev.ToolStarted("c9", "browser_click", "destructive", "d" * 64, "click")
+    bench.model.fold(
+        batch(*bench.log.add("r17/1", 0, started), *bench.log.add("r19/1", 0, ev.ModelFailed("m1", "x", "retry", 9)))
+    )
+    assert repr(snapshot) == before
 
 
 def test_resync_continues_the_trace_and_keeps_the_cursor() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from ...domain.codec import to_json
 from ...domain.events import Envelope
 from ...domain.safetext import clip as safe_clip
+from ...domain.views import RunRow
 from ...domain.why import may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
@@ -73,13 +74,35 @@ def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
             fields["at"] = m.clock(over.envelope.at)
             return [(name, _text(value)) for name, value in fields.items()]
         case "run" if row := m.world.views.runs.get(over.id):
-            fields = msgspec.to_builtins(row)
-            for name in ("started", "ended", "retry_at"):
-                if fields.get(name):
-                    fields[name] = m.clock(fields[name])
-            return [(name, _text(value)) for name, value in fields.items()]
+            return _run(m, row)
         case _:
             return [("gone", "it is not here any more")]
+
+
+def _run(m: Model, row: RunRow) -> list[tuple[str, str]]:
+    """A run in full: what it is, what it did, what became of it; the model's claim beside the verdict."""
+    ended = f", ended {m.clock(row.ended)}" if row.ended else ""
+    verified = {True: "yes", False: "no", None: "nothing was verified"}[row.verified]
+    money = f"${row.usd:.2f}" if row.usd is not None else "price unknown" if row.usage.total else "nothing spent"
+    facts = [
+        ("title", row.title),
+        ("state", f"{row.state}, attempt {row.attempts}, turn {row.iterations}"),
+        ("time", f"started {m.clock(row.started)}{ended}"),
+        ("model", f"{row.model}  ({row.api}, {row.level})"),
+        ("where", row.workspace),
+        ("spent", f"{row.usage.input:,} tok in, {row.usage.output:,} out; {money}"),
+        ("last", row.last),
+    ]
+    if row.ended:
+        by = f", stopped by {row.stopped_by}" if row.stopped_by else ""
+        facts += [("verified", verified), ("exit", f"{row.exit}{by}")]
+    facts += [
+        ("reason", row.reason),
+        ("claim", row.claim),
+        ("error", row.error),
+        *(("note", note) for note in row.notes),
+    ]
+    return [(name, value) for name, value in facts if value.strip()]
 
 
 def _text(value: object) -> str:

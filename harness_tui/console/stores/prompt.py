@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...domain.safetext import safe
-from ..arming import Subject
+from ..arming import Lone, Subject
 
 MAX = 2000
 
@@ -29,8 +29,8 @@ class Prompt:
     run: str = ""
     history: list[str] = field(default_factory=list)
     place: int = 0
-    entered: float | None = None
-    """When enter was pressed alone; taken once nothing followed it."""
+    entered: Lone | None = None
+    """Enter, pressed alone; taken once nothing followed it."""
 
     def type(self, text: str) -> None:
         """Add typed or pasted text; line breaks become spaces."""

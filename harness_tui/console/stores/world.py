@@ -45,7 +45,7 @@ class World:
         self.dropped = self.unreadable = 0
         self.restarted = 0
         self._tails: dict[str, deque[int]] = {}
-        self._flow_rows: dict[tuple[str, str], Row] = {}
+        self._flow_rows: dict[str, dict[tuple[str, str], Row]] = {}
         self._second, self._count, self._rate = 0, 0, 0
 
     # -- in ------------------------------------------------------------------------------------------------------
@@ -63,8 +63,7 @@ class World:
             *snapshot.holds,
             *snapshot.frames,
         ]
-        # Rows change in place; a copy keeps the snapshot itself what it was when the engine is in this process.
-        self.views.load((copy.copy(row) for row in rows), snapshot.pos)
+        self.views.load(map(_own, rows), snapshot.pos)
         missed = bool(self.seen_pos and snapshot.trace and snapshot.trace[0].pos > self.seen_pos + 1)
         if missed:
             text = "events between were not received; `runs show` and `trace` have them all"
@@ -97,19 +96,18 @@ class World:
         drawn = line(envelope)
         if drawn:
             self._add(Row(0, drawn.at, drawn.run, drawn.stream, drawn.state, drawn.kind, drawn.text, envelope))
-            if self._flow_rows:
-                self._flow_rows = {key: row for key, row in self._flow_rows.items() if row.run != root}
+            self._flow_rows.pop(root, None)
 
     def _flow(self, item: Flow) -> None:
         root = root_of(item.run)
         self.flow[root] = item
-        key = (item.run, item.key)
-        row = self._flow_rows.get(key)
+        rows = self._flow_rows.setdefault(root, {})
+        row = rows.get((item.run, item.key))
         if row is not None and self.ring.get(row.seq) is row:
             row.at, row.text, row.alike = self.now(), said(item), row.alike + 1
             return
         kind = "model" if item.key == "model" else "step"
-        self._flow_rows[key] = self._add(Row(0, self.now(), root, item.run, "run", kind, said(item), flow=item.key))
+        rows[item.run, item.key] = self._add(Row(0, self.now(), root, item.run, "run", kind, said(item), flow=item.key))
 
     def _add(self, row: Row) -> Row:
         self.ring.add(row)
@@ -173,6 +171,16 @@ class World:
 
     def event(self, row: Row) -> Envelope | None:
         return row.envelope
+
+
+def _own(row: ViewRow) -> ViewRow:
+    """A copy to fold into: rows change in place, and a snapshot of an engine in this process may share its rows."""
+    mine = copy.copy(row)
+    for name in mine.__struct_fields__:
+        value = getattr(mine, name)
+        if isinstance(value, list | dict):
+            setattr(mine, name, value.copy())
+    return mine
 
 
 def said(item: Flow) -> str:
