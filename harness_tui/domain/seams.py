@@ -101,7 +101,7 @@ class Interlude(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         events: `LoginHandled`, frames.
         message: what the model is told, or "".
-        fatal: no further turn can help (credentials refused); the loop stops with this reason.
+        fatal: the credentials are missing or were refused; the loop stops with this reason, exit 7.
     """
 
     events: tuple[Event, ...] = ()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import stat
+import tempfile
 from pathlib import Path
 
 from ..domain.errors import SetupError
@@ -45,36 +46,44 @@ class Services:
         if service is None or (child is not None and child.returncode is None):
             return
         environment = {k: os.environ[k] for k in _PASSED if k in os.environ} | read_env_file(service.env_file)
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *service.argv,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            raise SetupError(f"The service {service.argv[0]} cannot be started: {error.strerror}.") from None
-        self._children[run] = child
-        hit("service.started")
-        await self._ready(run, child, service)
+        with tempfile.TemporaryFile() as errors:
+            try:
+                child = await asyncio.create_subprocess_exec(
+                    *service.argv,
+                    env=environment,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=errors,
+                )
+            except OSError as error:
+                raise SetupError(f"The service {service.argv[0]} cannot be started: {error.strerror}.") from None
+            self._children[run] = child
+            hit("service.started")
+            if await self._ready(child, service):
+                return
+            alive = child.returncode is None
+            await self.stop(run)
+            errors.seek(0)
+            said = errors.read().decode(errors="replace").strip() or "it ended at once"
+        late = f"it did not answer on {service.ready_url} within {READY_TIMEOUT:g} s"
+        raise SetupError(f"The service of {run} did not start: {late if alive else said.splitlines()[-1]}.")
 
-    async def _ready(self, run: str, child: asyncio.subprocess.Process, service: Service) -> None:
+    async def _ready(self, child: asyncio.subprocess.Process, service: Service) -> bool:
+        """Whether it answers, and still does when one left by a dead engine on the same port is gone."""
         host, port = _address(service.ready_url)
-        try:
+        answered = 0
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_TIMEOUT):
-                while child.returncode is None:
-                    with contextlib.suppress(OSError):
+                while child.returncode is None and answered < 2:
+                    try:
                         _, writer = await asyncio.open_connection(host, port)
                         writer.close()
-                        return
-                    await asyncio.sleep(0.03)
-                said = (await child.stderr.read(2000)).decode(errors="replace") if child.stderr else ""
-        except TimeoutError:
-            said = f"it did not answer on {service.ready_url} within {READY_TIMEOUT:g} s"
-        await self.stop(run)
-        last = said.strip().splitlines()[-1] if said.strip() else "it ended at once"
-        raise SetupError(f"The service of {run} did not start: {last}.")
+                        answered += 1
+                        await asyncio.sleep(0.3 if answered == 1 else 0)
+                    except OSError:
+                        answered = 0
+                        await asyncio.sleep(0.03)
+        return answered == 2 and child.returncode is None
 
     async def stop(self, run: str) -> None:
         """End the run's service, if it has one."""

@@ -242,10 +242,10 @@ async def test_refused_login_ends_the_attempts(journal: Journal) -> None:
     b = bench(journal, call("look"), say("I did it"))
     handled = LoginHandled(False, "http://x", "refused")
     b.shared["interlude"] = Interlude((handled,), fatal="The site refused the credentials.")
-    b.shared["verdicts"] = [Verdict(False, "not signed in", fatal=True)]
     _, task = await b.start()
     await task
-    assert (b.row.exit, b.row.attempts, b.row.tools) == (1, 1, ["look", "harness_auto_login"])
+    assert (b.row.exit, b.row.attempts, b.row.tools) == (7, 1, ["look", "harness_auto_login"])
+    assert (b.row.verified, b.row.reason) == (False, "The site refused the credentials.")
 
 
 async def test_cancel_closes_the_world(journal: Journal) -> None:

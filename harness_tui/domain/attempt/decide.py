@@ -214,7 +214,7 @@ def _sensed(s: AttemptState, x: inp.Sensed) -> list[Event]:
         out.append(ev.MessageAdded(Message.say("user", x.interlude.message), "login"))
     out.append(ev.TurnEnded(s.iteration))
     if x.interlude.fatal:
-        out.append(ev.LoopStopped("error", x.interlude.fatal, s.claim))
+        out.append(ev.LoopStopped("error", x.interlude.fatal, s.claim, 7))
     return out
 
 
