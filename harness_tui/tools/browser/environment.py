@@ -72,7 +72,7 @@ class BrowserEnvironment:
         self._chromium = Chromium()
         self._world: Session | None = None
         self._login: LoginRule | None = None
-        self._objected: set[str] = set()
+        self._failures: set[LoginHandled] = set()
         self._signed_in = False
 
     # -- opening and closing -------------------------------------------------------------------------------------------
@@ -155,20 +155,25 @@ class BrowserEnvironment:
         if not await rule.asks(page):
             return Interlude()
         if objection := rule.objection(page.url):
-            where = origin(page.url)
-            fresh = where not in self._objected
-            self._objected.add(where)
-            return Interlude((LoginHandled(False, where, objection),)) if fresh else Interlude()
+            return Interlude(self._once(LoginHandled(False, origin(page.url), objection)))
         outcome = await rule.sign_in(page)
         detail = hide(outcome.detail)
-        handled = LoginHandled(outcome.state == "in", rule.origin, detail)
-        events = (handled, *await self._aftermath("harness_auto_login", frame=True))
         if outcome.state != "in":
-            return Interlude(events, fatal=detail if outcome.state in ("refused", "missing") else "")
+            failure = self._once(LoginHandled(False, rule.origin, detail))
+            frames = await self._aftermath("harness_auto_login", frame=True) if failure else ()
+            return Interlude((*failure, *frames), fatal=detail if outcome.state in ("refused", "missing") else "")
+        handled = LoginHandled(True, rule.origin, detail)
+        events = (handled, *await self._aftermath("harness_auto_login", frame=True))
         self._signed_in = True
         here = hide(page.url)
         told = f"The harness signed you in at {rule.origin}. You are now at {here}. Continue the task."
         return Interlude(events, told)
+
+    def _once(self, failure: LoginHandled) -> tuple[LoginHandled, ...]:
+        """A failed login is told the first time, not after every batch while the page stands there."""
+        fresh = failure not in self._failures
+        self._failures.add(failure)
+        return (failure,) if fresh else ()
 
     async def _asks_login(self, page: Page) -> bool:
         return self._login is not None and await self._login.asks(page)
@@ -191,33 +196,31 @@ class BrowserEnvironment:
 
     async def _look_before(self) -> dict[str, Any]:
         world, look = self._there, self._verifier.look
-        async with world.side_page() as page:
+        async with world.other_context(scripts=True) as page:
             listed, problem = await look(page)
-        if problem:
-            return {"error": problem}
-        async with world.other_context(scripts=False, cookies=True) as page:
+            if problem:
+                return {"error": problem}
+            known = stories.plain(listed)
+            found = {"stories": known, "first": stories.first(listed)}
+            if self._with_login and self._with_verify and self._task.verify is not None:
+                found["signed_in"] = await self._look_signed_in(page, known)
+        async with world.other_context(scripts=False) as page:
             served, _ = await look(page)
-        known = stories.plain(listed)
-        found = {"stories": known, "first": stories.first(listed), "nojs": any(s.id for s in served)}
-        if self._with_login and self._with_verify and self._task.verify is not None:
-            found["signed_in"] = await self._look_signed_in(known)
-        return found
+        return {**found, "nojs": any(s.id for s in served)}
 
-    async def _look_signed_in(self, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The account's own view, from a context that is thrown away: only there an earlier vote can be seen."""
+    async def _look_signed_in(self, page: Page, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The account's own view, in a context that is thrown away: only there an earlier vote can be seen."""
         rule, world = self._rule, self._there
         for url in rule.pages():
-            async with world.other_context(scripts=True, cookies=False) as page:
-                with contextlib.suppress(_playwright_error()):
-                    await world.goto(url, page)
-                    if not await rule.asks(page) or rule.objection(page.url):
-                        continue
-                    outcome = await rule.sign_in(page)
-                    if outcome.state != "in":
-                        world.note(f"earlier votes are unknown, the sign-in to look for them failed: {outcome.detail}")
-                        return []
-                    listed, _ = await self._verifier.look(page, known)
-                    return stories.plain(listed)
+            with contextlib.suppress(_playwright_error()):
+                await world.goto(url, page)
+                if not await rule.asks(page) or rule.objection(page.url):
+                    continue
+                outcome = await rule.sign_in(page)
+                if outcome.state != "in":
+                    world.note(f"earlier votes are unknown, the sign-in to look for them failed: {outcome.detail}")
+                    return []
+                return stories.plain((await self._verifier.look(page, known))[0])
         return []
 
     async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:

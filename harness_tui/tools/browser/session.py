@@ -123,23 +123,11 @@ class Session:
         return self._ours[page or self.page].status
 
     @contextlib.asynccontextmanager
-    async def side_page(self) -> AsyncIterator[Page]:
-        """A second page of the same context, for looking without disturbing; closed afterwards."""
-        page = await self._new_page(self._context)
-        try:
-            yield page
-        finally:
-            self._ours.pop(page, None)
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(page.close(), ACTION)
-
-    @contextlib.asynccontextmanager
-    async def other_context(self, *, scripts: bool, cookies: bool) -> AsyncIterator[Page]:
-        """A page in a context of its own, with or without scripts and the session's cookies (never its storage)."""
+    async def other_context(self, *, scripts: bool) -> AsyncIterator[Page]:
+        """A page in a context of its own: the session's cookies, but neither its storage nor its cache."""
         context = await self._new_context(scripts=scripts)
         try:
-            if cookies:
-                await context.add_cookies(await self._context.cookies())  # type: ignore[arg-type]
+            await context.add_cookies(await self._context.cookies())  # type: ignore[arg-type]
             page = await self._new_page(context)
             yield page
         finally:

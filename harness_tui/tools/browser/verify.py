@@ -41,7 +41,9 @@ class Verifier:
 
         assert self._task.stories is not None
         try:
-            await self._session.fresh(self._task.start_url, page)
+            await (self._session.fresh if page is self._session.page else self._session.goto)(
+                self._task.start_url, page
+            )
             if reason := await self._not_a_page(page):
                 return [], reason
             listed = await stories.read(page, self._task.stories, known)
@@ -174,7 +176,7 @@ class Verifier:
         if reason or not baseline.get("nojs"):
             return reason, ""
         # Scripts can hide an arrow without a vote; what the site itself sends, they cannot change.
-        async with self._session.other_context(scripts=False, cookies=True) as page:
+        async with self._session.other_context(scripts=False) as page:
             served, problem = await self.look(page, baseline["stories"])
         return problem or _changed(served, first, before, "the page as the site sends it"), ""
 
