@@ -90,7 +90,7 @@ def busy_trace() -> list[Envelope]:
 
 
 def picture(width: int = 320, height: int = 200) -> bytes:
-    """A small JPEG that looks like a page."""
+    """A small picture that looks like a page; PNG, so that every decoder gives the same pixels."""
     from PIL import Image, ImageDraw
 
     image = Image.new("RGB", (width, height), "#f6f6ef")
@@ -100,7 +100,7 @@ def picture(width: int = 320, height: int = 200) -> bytes:
         pen.rectangle((14, 30 + row * 20, 60 + row * 23, 38 + row * 20), fill="#333333")
         pen.polygon(((4, 38 + row * 20), (8, 30 + row * 20), (12, 38 + row * 20)), fill="#828282")
     out = io.BytesIO()
-    image.save(out, "JPEG")
+    image.save(out, "PNG")
     return out.getvalue()
 
 
