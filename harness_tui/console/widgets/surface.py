@@ -121,6 +121,9 @@ class Surface(Widget):
 
 def laid(pieces: list[tuple[int, int, Line]], width: int) -> Line:
     """One row from (x, width, line) pieces; a later piece lies over an earlier one, gaps are blank."""
+    aside = sorted(pieces, key=lambda piece: piece[0])
+    if all(left[0] + left[1] <= right[0] for left, right in pairwise(aside)):
+        pieces = aside  # nothing overlaps: no piece need be cut up
     row: Line = ()
     end = 0
     for x, span_width, line in pieces:
