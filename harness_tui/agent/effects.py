@@ -171,13 +171,13 @@ class Effects:
         return answer
 
     def _broke(self, s: at.AttemptState, error: ModelError, spent: int = 0) -> inp.ModelBroke:
-        tries = s.tries + 1
+        tries, spent = s.tries + 1, spent or error.spent
         if error.kind in ("auth", "refused") or tries >= MAX_TRIES:
             said = str(error) if tries == 1 else f"{error} ({tries} tries)"
-            return inp.ModelBroke(said, error.kind, spent or error.spent, error.exit_code)
+            return inp.ModelBroke(said, error.kind, spent, error.exit_code)
         wait = delay(tries, error.retry_after, self.kit.random)
         again = self.kit.clock.now() + int(wait * SECOND)
-        return inp.ModelBroke(f"{error.what} Again in {wait:.1f} s.", error.kind, spent or error.spent, error.exit_code, again)
+        return inp.ModelBroke(f"{error.what} Again in {wait:.1f} s.", error.kind, spent, error.exit_code, again)
 
     async def _judge(self, s: at.AttemptState, call: at.Call) -> inp.Input:
         judgement = await self._here().judge(call.call, self.spec.task.level)

@@ -1,0 +1,143 @@
+"""The registry of kinds, and the envelope an event travels in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .approval import (
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    ApprovalResolved,
+    ApprovalWithdrawn,
+)
+from .attempt import (
+    AttemptFinished,
+    AttemptStarted,
+    BaselineTaken,
+    BudgetExhausted,
+    EnvironmentClosed,
+    EnvironmentOpened,
+    FrameCaptured,
+    LoginHandled,
+    LoopStopped,
+    MessageAdded,
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    ToolFinished,
+    ToolNoted,
+    ToolRefused,
+    ToolStarted,
+    TurnEnded,
+    Verified,
+)
+from .base import Event
+from .engine import (
+    EngineRecovered,
+    EngineStarted,
+    EngineStopped,
+)
+from .run import (
+    AttemptEnded,
+    AttemptLaunched,
+    CancelRequested,
+    RunFinished,
+    RunStarted,
+)
+
+KINDS: dict[int, type[Event]] = {
+    1: RunStarted,
+    2: AttemptLaunched,
+    3: AttemptEnded,
+    4: CancelRequested,
+    5: RunFinished,
+    10: AttemptStarted,
+    11: EnvironmentOpened,
+    12: EnvironmentClosed,
+    13: MessageAdded,
+    14: BaselineTaken,
+    15: ModelRequested,
+    16: ModelAnswered,
+    17: ModelFailed,
+    18: ToolStarted,
+    19: ToolFinished,
+    20: ToolRefused,
+    21: ApprovalRequested,
+    22: ApprovalDecided,
+    23: ApprovalExpired,
+    24: ApprovalWithdrawn,
+    25: ApprovalResolved,
+    26: FrameCaptured,
+    27: LoginHandled,
+    28: TurnEnded,
+    29: BudgetExhausted,
+    30: LoopStopped,
+    31: Verified,
+    32: AttemptFinished,
+    33: ToolNoted,
+    40: EngineStarted,
+    41: EngineRecovered,
+    42: EngineStopped,
+}
+"""Frozen registry: the journal stores the number, the wire and exports the name."""
+
+NUMBER_OF: dict[type[Event], int] = {cls: number for number, cls in KINDS.items()}
+
+
+def name_of(event: Event) -> str:
+    """The snake_case name used on the wire and in exports: `ToolFinished` -> `tool_finished`."""
+    return _NAMES[type(event)]
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+_NAMES = {cls: _snake(cls.__name__) for cls in NUMBER_OF}
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """An event with its place in the log.
+
+    Attributes:
+        pos: global commit order; a console's cursor.
+        run: uid of the stream.
+        seq: place within the stream, from 1; the fencing key.
+        at: microseconds since the epoch.
+    """
+
+    pos: int
+    run: str
+    seq: int
+    at: int
+    event: Event
+
+
+class Write(msgspec.Struct, frozen=True):
+    """Events for one run, valid only if its head is `expected` (0 for a new run)."""
+
+    run: str
+    expected: int
+    events: tuple[Event, ...]
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """What is only worth watching: token deltas and progress. Never journalled; last value wins per (run, key)."""
+
+    run: str
+    key: str
+    text: str
+    count: int = 0
+
+
+def root_of(uid: str) -> str:
+    """`r17/1` -> `r17`: children are named `<parent uid>/<via>`."""
+    return uid.partition("/")[0]
+
+
+def needs_power(event: Event) -> bool:
+    """Whether the event must survive power loss before anything follows from it."""
+    if isinstance(event, ApprovalDecided | ApprovalResolved):
+        return True
+    return isinstance(event, ToolStarted) and event.risk in ("destructive", "network")

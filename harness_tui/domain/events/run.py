@@ -1,0 +1,71 @@
+"""Events of a root run: its attempts' fate and its end."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..task import RunSpec
+from .base import Event
+
+
+class RunStarted(Event, frozen=True):
+    """A root run exists. `may` maps each risk class to acts | asks | cannot."""
+
+    spec: RunSpec
+    may: dict[str, str] = {}
+    sandbox: str = "none"
+
+
+class AttemptLaunched(Event, frozen=True):
+    """Attempt `number` was started as child run `child`."""
+
+    number: int
+    child: str
+
+
+class AttemptEnded(Event, frozen=True):
+    """The child's outcome as the root keeps it.
+
+    Attributes:
+        passed: the verifier's verdict; None when nothing verified the claim.
+        fatal: another attempt cannot help.
+        interrupted: the world died under it; it does not count against the limit.
+        acted: it performed at least one destructive or network call.
+        tools: names of its calls in order, `harness_auto_login` included.
+    """
+
+    number: int
+    passed: bool | None
+    reason: str
+    stopped_by: str = ""
+    claim: str = ""
+    exit: int = 0
+    fatal: bool = False
+    interrupted: bool = False
+    acted: bool = False
+    tools: tuple[str, ...] = ()
+
+
+class CancelRequested(Event, frozen=True):
+    by: str
+    reason: str = ""
+
+
+class RunFinished(Event, frozen=True):
+    """The run is over.
+
+    Attributes:
+        verified: the verifier's verdict; None when nothing was to be verified.
+        reason: the verifier's or the stopping reason, in words.
+        claim: what the model said of its own success, beside the verdict and never instead of it.
+        stopped_by: model | guardrail | goal | budget | denied | expired | cancelled | error | verifier.
+        exit: process exit code of `run`.
+    """
+
+    state: Literal["succeeded", "failed", "cancelled"]
+    verified: bool | None
+    reason: str
+    claim: str
+    stopped_by: str
+    exit: int
+    error: str = ""
