@@ -37,8 +37,12 @@ class Console:
             self.app.paint()
 
     async def after(self, seconds: float) -> None:
-        """Turn the clock, then let what was due happen."""
-        self.seconds += seconds
+        """Turn the clock; what falls due on the way happens at its own moment, as under a prompt timer."""
+        end = self.seconds + seconds
+        while (due := self.app.model.due()) is not None and due <= end:
+            self.seconds = max(self.seconds, due) + 0.001
+            self.app.performer.perform(self.app.model.tick(self.seconds))
+        self.seconds = max(self.seconds, end)
         self.app.performer.perform(self.app.model.tick(self.seconds))
         await self.settle()
 
