@@ -41,7 +41,8 @@ class Supervisor:
         return self._drivers.get(run)
 
     async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> None:
-        """Write the run down and drive it. Raises SetupError when its service does not start."""
+        """Write the run down and drive it. Raises HarnessError when it cannot even begin."""
+        worlds.check_money(spec)
         kit = self._kit_for(uid, spec, secrets)
         tools = kit.environment(spec, uid).tools
         await self._services.ensure(uid, spec.service)

@@ -11,10 +11,10 @@ import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain import events as ev
-from harness_tui.domain.errors import ApprovalError, SetupError, UsageError
+from harness_tui.domain.errors import ApprovalError, BudgetError, SetupError, UsageError
 from harness_tui.domain.fold import Views
 from harness_tui.domain.seams import Verdict
-from harness_tui.domain.task import ModelSpec, RunSpec, Service, TaskFile
+from harness_tui.domain.task import Budget, ModelSpec, RunSpec, Service, TaskFile
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.port.commands import CancelRun, Decide, Resolve, StartRun
@@ -211,6 +211,17 @@ async def test_a_disk_that_refuses_halts_the_run_and_says_so(
     await engine.send(decide(await asked(engine)))
     assert (await ended(engine, "r1")).verified is True
     assert stage.shared["done"] == ["poke"]
+
+
+async def test_a_money_limit_nobody_can_hold_is_refused(engine: Engine, stage: Stage) -> None:
+    dear = RunSpec(
+        TaskFile("do it", budget=Budget(usd=0.5)), ModelSpec("openai-chat", "big", "https://models.example/v1")
+    )
+    with pytest.raises(BudgetError, match=r"price of big is unknown.*\$0.5"):
+        await engine.send(StartRun(dear))
+    stage.script = [say("42")]
+    local = RunSpec(TaskFile("do it", budget=Budget(usd=0.5)), ModelSpec("openai-chat", "m", "http://127.0.0.1:11434"))
+    assert (await ended(engine, (await engine.send(StartRun(local))).id)).exit == 0
 
 
 async def test_a_service_that_does_not_start_is_one_sentence(engine: Engine, stage: Stage) -> None:
