@@ -33,3 +33,22 @@ def commits_per_second(path: Path, bodies: list[bytes], *, commits: int, appends
     took = time.perf_counter() - start
     con.close()
     return commits * appends / took
+
+
+def written(path: Path, bodies: list[bytes], commits: int) -> int:
+    """Write `bodies`, spread over `commits` transactions; how many bytes the file has after it."""
+    con = sqlite3.connect(path, isolation_level=None)
+    for statement in SCHEMA:
+        con.execute(statement)
+    con.execute("PRAGMA synchronous = NORMAL")
+    pos = 0
+    for commit in range(commits):
+        end = len(bodies) * (commit + 1) // commits
+        con.execute("BEGIN IMMEDIATE")
+        rows = [(n, 1, n, 1_763_700_000_000_000, 33, bodies[n]) for n in range(pos, end)]
+        con.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", rows)
+        con.execute("COMMIT")
+        pos = end
+    con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    con.close()
+    return path.stat().st_size
