@@ -54,9 +54,10 @@ async def test_a_navigate_to_a_vote_asks_as_the_click_would(news_site) -> None:
         vote = f"{site.origin}/vote?id=101&how=up&goto=news"
         assert await verdict(start) == "allow"
         await hand.do("browser_navigate", url=start)
-        spellings = (vote, vote + "#x", "vote?id=101&how=up&goto=news", "./vote?goto=news&how=%75p&id=101", "/logout")
-        assert {url: await verdict(url) for url in spellings[:4]} == dict.fromkeys(spellings[:4], "ask")
-        assert await verdict(start) == "allow" and await verdict(start + "?p=9") == "ask"
+        relative = ("vote?id=101&how=up&goto=news", "./vote?goto=news&how=%75p&id=101", "/login?goto=news")
+        spellings = (vote, f"{vote}#x", *relative)
+        assert {url: await verdict(url) for url in spellings} == dict.fromkeys(spellings, "ask")
+        assert await verdict(start) == "allow" and await verdict(f"{start}?p=9") == "allow"
         assert await verdict("item?id=999") == "allow"
         await hand.do("browser_navigate", url="item?id=999")
         assert await verdict(vote) == "ask", "links are remembered for the whole session"
@@ -115,13 +116,10 @@ async def test_levels(news_site) -> None:
     ]
     async with Hand(vote_task(site)) as hand:
         await hand.do("browser_navigate", url=f"{site.origin}/news")
-        seen = {
-            level: [
-                (j.verdict, j.why if j.verdict == "refuse" else "")
-                for j in [await hand.judge(n, level, **a) for n, a in calls]
-            ]
-            for level in ("L1", "L2", "L3")
-        }
+        seen: dict[str, list[tuple[str, str]]] = {"L1": [], "L2": [], "L3": []}
+        for at, said in seen.items():
+            judgements = [await hand.judge(name, at, **arguments) for name, arguments in calls]
+            said += [(j.verdict, j.why if j.verdict == "refuse" else "") for j in judgements]
     level, unknown, malformed = ("refuse", "level"), ("refuse", "unknown_tool"), ("refuse", "malformed")
     allow, ask = ("allow", ""), ("ask", "")
     assert seen == {
@@ -181,14 +179,12 @@ async def test_calls_that_go_wrong_say_so(news_site) -> None:
         assert (await hand.do("browser_fill", selector="#i", value="v")).ok
         malformed = await hand.world.perform(ToolCall("x", "browser_click", {}))
         assert not malformed.ok and "selector is missing" in malformed.text
-        slow = await hand.do("browser_navigate", url=f"{site.origin}/news/../hang") if False else None
-        assert slow is None
 
 
 async def test_tools_and_selectors_of_the_task_are_checked(news_site) -> None:
     site = news_site()
     task = vote_task(site)
-    with pytest.raises(UsageError, match="browser_clik.*browser_click"):
+    with pytest.raises(UsageError, match=r"browser_clik.*browser_click"):
         BrowserEnvironment(
             msgspec.structs.replace(task, tools=("browser_clik",)), blobs=Shelf(), vault=OneVault(RIGHT), session="s"
         )

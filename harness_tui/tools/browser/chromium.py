@@ -149,16 +149,22 @@ class Chromium:
         return processes.marked(self._marker)
 
     async def stop(self) -> None:
-        """End browser and driver; never raises, at most twice STOP_SECONDS."""
-        ours = await asyncio.to_thread(self.processes)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._stop_kindly(), STOP_SECONDS)
-        left = ours + await asyncio.to_thread(self.processes)
-        await asyncio.to_thread(processes.kill, left)
-        if self._playwright is not None and left:
+        """End browser and driver; never raises, at most twice STOP_SECONDS. Kills even when cancelled itself."""
+        ours = self.processes()
+        try:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._stop_kindly(), STOP_SECONDS)
+        finally:
+            ours += self.processes()
+            processes.kill(ours)
+        if self._playwright is not None:
             # With its processes dead the driver's pipe closes, and the library can let go of it.
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._playwright.stop(), STOP_SECONDS)
+        for _ in range(40):
+            if not any(map(processes.alive, ours)):
+                break
+            await asyncio.sleep(0.02)
 
     async def _stop_kindly(self) -> None:
         with contextlib.suppress(AttributeError):

@@ -94,18 +94,31 @@ class Session:
 
     async def goto(self, url: str, page: Page | None = None) -> Response | None:
         """Load a URL and let it come to rest. Raises Playwright's Error when there is no document to show."""
+        from playwright.async_api import Error
+
         page = page or self.page
-        answer = await page.goto(url, wait_until="domcontentloaded", timeout=self.patience * 1000)
+        try:
+            answer = await page.goto(url, wait_until="domcontentloaded", timeout=self.patience * 1000)
+        except Error:
+            # A load that hangs on would keep every later look at the page waiting.
+            with contextlib.suppress(Error):
+                await (await page.context.new_cdp_session(page)).send("Page.stopLoading")
+            raise
         await self.settle(page)
         return answer
 
     async def fresh(self, url: str, page: Page) -> None:
         """Load a URL from the site itself: no cache, no script state, no jump within the same document."""
+        from playwright.async_api import Error
+
         cdp = await page.context.new_cdp_session(page)
         await cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
         await page.goto("about:blank", timeout=ACTION * 1000)
-        await self.goto(url, page)
-        await cdp.detach()
+        try:
+            await self.goto(url, page)
+        finally:
+            with contextlib.suppress(Error):
+                await cdp.detach()
 
     async def settle(self, page: Page | None = None) -> None:
         """Wait until a navigation that has begun is through and the page's own requests are answered."""

@@ -1,0 +1,185 @@
+"""What happens to the browser itself: popups, dialogs, downloads, hangs, kills, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+
+from harness_tui.domain.errors import SetupError
+from harness_tui.domain.events import ToolNoted
+from harness_tui.domain.messages import ToolCall
+from harness_tui.domain.seams import EnvironmentLost
+from harness_tui.domain.task import TaskFile
+from harness_tui.tools.browser import chromium
+from harness_tui.tools.browser.processes import alive
+
+from .agent_hand import Hand, vote_task
+
+NOWHERE = TaskFile(prompt="look", start_url="http://127.0.0.1:9/")
+URL = ToolCall("u", "browser_url", {})
+
+
+def _browser_pid(hand: Hand) -> int:
+    """The browser's main process: the one whose parent is the driver."""
+    marker = hand.world._chromium._marker
+    return next(p.pid for p in hand.world._chromium.processes() if marker in psutil.Process(p.pid).cmdline())
+
+
+async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site) -> None:
+    site = news_site()
+    site.pages["/p/noisy"] = (
+        "<a id=pop href=/p/other target=_blank>pop</a><a id=load href=/file>file</a>"
+        "<button id=ask onclick=\"this.textContent = confirm('Really?')\">ask</button>"
+        "<input id=up type=file><script>addEventListener('beforeunload', (e) => { e.preventDefault() })</script>"
+    )
+    async with Hand(vote_task(site)) as hand:
+        await hand.do("browser_navigate", url=f"{site.origin}/p/noisy")
+        for selector in ("#pop", "#load", "#up"):
+            assert (await hand.do("browser_click", selector=selector)).ok
+        await hand.do("browser_click", selector="#ask")
+        assert "false" in (await hand.do("browser_get_text")).text, "dialogs are answered with no"
+        assert (await hand.do("browser_url")).text == f"{site.origin}/p/noisy"
+        pages = hand.world._there._context.pages
+        assert len(pages) == 1
+        assert (await hand.do("browser_navigate", url=f"{site.origin}/news")).ok, "a page may not keep the agent"
+    notes = " | ".join(event.text for event in hand.events if isinstance(event, ToolNoted))
+    for word in ("popup was closed", "download was refused", "file chooser was refused", 'dismissed: "Really?"'):
+        assert word in notes
+
+
+async def test_a_page_that_never_loads(news_site) -> None:
+    site = news_site("hangs")
+    async with Hand(vote_task(site), patience=1.0) as hand:
+        outcome = await hand.do("browser_navigate", url=f"{site.origin}/news")
+        assert not outcome.ok and outcome.text.startswith("The page did not load within 1 s.")
+        assert "did not load" in (await hand.world.baseline())[0]["error"]
+
+
+async def test_a_site_that_is_down(news_site) -> None:
+    site = news_site()
+    site.close()
+    async with Hand(vote_task(site)) as hand:
+        assert "connection refused" in (await hand.look())["error"]
+        outcome = await hand.do("browser_navigate", url=f"{site.origin}/news")
+        assert not outcome.ok and outcome.text.startswith(f"Cannot load {site.origin}/news: connection refused.")
+        verdict = await hand.verify()
+        assert verdict.passed is False and "connection refused" in verdict.reason
+
+
+async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) -> None:
+    site = news_site()
+    hand = Hand(vote_task(site))
+    async with hand:
+        processes = hand.world._chromium.processes()
+        assert len(processes) > 3
+        waits = asyncio.ensure_future(hand.do("browser_navigate", url=f"{site.origin}/hang"))
+        await asyncio.sleep(0.2)
+        os.kill(_browser_pid(hand), signal.SIGKILL)
+        with pytest.raises(EnvironmentLost, match="killed or crashed"):
+            await asyncio.wait_for(waits, 20)
+        for act in (
+            hand.world.perform(URL),
+            hand.world.after_batch(),
+            hand.world.verify([], None),
+            hand.world.baseline(),
+        ):
+            with pytest.raises(EnvironmentLost):
+                await act
+    assert not [p for p in processes if alive(p)]
+
+
+async def test_a_crashed_page_is_lost(news_site) -> None:
+    async with Hand(vote_task(news_site())) as hand:
+        cdp = await hand.world._there._context.new_cdp_session(hand.world._there.page)
+        crash = asyncio.ensure_future(cdp.send("Page.crash"))
+        await asyncio.wait([crash], timeout=5)
+        with pytest.raises(EnvironmentLost, match="page crashed"):
+            await asyncio.wait_for(hand.world.perform(ToolCall("t", "browser_get_text", {})), 20)
+        crash.cancel()
+
+
+@pytest.mark.parametrize("frozen", ["browser", "driver", "both"])
+async def test_close_ends_everything_however_hung(news_site, frozen: str) -> None:
+    hand = Hand(vote_task(news_site()))
+    await hand.world.open()
+    processes = hand.world._chromium.processes()
+    browser = _browser_pid(hand)
+    driver = psutil.Process(browser).ppid()
+    for pid in {"browser": [browser], "driver": [driver], "both": [browser, driver]}[frozen]:
+        os.kill(pid, signal.SIGSTOP)
+    await asyncio.wait_for(hand.world.close(), 12)
+    assert not [p for p in processes if alive(p)]
+    await hand.world.close()
+    with pytest.raises(EnvironmentLost):
+        await hand.world.perform(URL)
+
+
+async def test_nothing_outlives_the_engine(tmp_path) -> None:
+    """SIGKILL of the process that holds the browser: the driver notices and takes the browser along."""
+    code = (
+        "import asyncio\nfrom harness_tui.tools.browser.chromium import Chromium\n"
+        "async def main():\n    c = Chromium(); await c.start()\n    print(c._marker, flush=True)\n"
+        "    await asyncio.sleep(60)\nasyncio.run(main())\n"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    marker = (await asyncio.wait_for(child.stdout.readline(), 40)).decode().strip()
+    left = chromium.processes.marked(marker)
+    assert len(left) > 3
+    child.kill()
+    await child.wait()
+    for _ in range(200):
+        if not [p for p in left if alive(p)]:
+            break
+        await asyncio.sleep(0.05)
+    assert not [p for p in left if alive(p)]
+
+
+async def test_two_environments_share_nothing(news_site) -> None:
+    site = news_site()
+    async with Hand(vote_task(site)) as one, Hand(vote_task(site)) as two:
+        await one.vote_first()
+        await one.do("browser_navigate", url=f"{site.origin}/news")
+        await two.do("browser_navigate", url=f"{site.origin}/news")
+        assert "unvote" in (await one.do("browser_get_text")).text
+        assert "unvote" not in (await two.do("browser_get_text")).text
+
+
+async def test_the_probe_starts_a_real_browser_and_names_what_is_missing(monkeypatch, tmp_path) -> None:
+    found = await chromium.probe()
+    assert found.ok and found.version and found.sandboxed == (os.geteuid() != 0)
+    monkeypatch.setenv(chromium.VARIABLE, "/no/such/browser")
+    missing = await chromium.probe()
+    assert not missing.ok and chromium.VARIABLE in missing.problem
+    monkeypatch.setenv(chromium.VARIABLE, "/bin/false")
+    broken = await chromium.probe()
+    assert not broken.ok and "/bin/false does not start" in broken.problem
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\necho 'node: error while loading shared libraries: libatomic.so.1: no' >&2; exit 127\n")
+    node.chmod(0o755)
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(node))
+    driver = await chromium.probe()
+    assert not driver.ok and "libatomic1 is missing" in driver.problem and "apt-get install" in driver.remedy
+    hand = Hand(NOWHERE)
+    with pytest.raises(SetupError, match="libatomic1"):
+        await hand.world.open()
+
+
+async def test_the_probe_without_playwright_or_browser(monkeypatch) -> None:
+    monkeypatch.setattr(chromium, "find", lambda: "")
+    monkeypatch.setattr(chromium, "_bundled", lambda _: "")
+    assert "No Chromium" in (await chromium.probe()).problem
+    monkeypatch.setitem(sys.modules, "playwright.async_api", None)
+    probe = await chromium.probe()
+    assert probe.problem == "The Python package playwright is not installed."
+    assert "pip install '.[browser]'" in probe.remedy
+
+
+def test_notes_say_whether_the_browser_is_sandboxed(monkeypatch) -> None:
+    world = Hand(NOWHERE).world
+    assert world.notes == (("browser unsandboxed",) if os.geteuid() == 0 else ())
+    assert (world.kind, world.recovery) == ("browser", "restart")
