@@ -87,16 +87,17 @@ class Services:
 
     async def stop(self, run: str) -> None:
         """End the run's service, if it has one."""
-        child = self._children.pop(run, None)
-        if child is None or child.returncode is not None:
-            return
+        child = self._children.get(run)
         for sign in (signal.SIGTERM, signal.SIGKILL):
+            if child is None or child.returncode is not None:
+                break
             with contextlib.suppress(ProcessLookupError):
                 child.send_signal(sign)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await child.wait()
-                return
+        # Forgotten only now: who is interrupted on the way leaves it to `close`.
+        self._children.pop(run, None)
 
     async def close(self) -> None:
         await asyncio.gather(*(self.stop(run) for run in list(self._children)))
