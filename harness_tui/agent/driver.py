@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 from ..domain import attempt as at
 from ..domain import events as ev
@@ -42,7 +43,10 @@ class Driver:
         self._loaded = asyncio.Event()
         self._changed = asyncio.Event()
         self._cancel: ev.CancelRequested | None = None
-        self._busy: asyncio.Task[inp.Input] | None = None
+        # What a cancel has to end: the run's own task while it is in an effect, or the task of a consequential call.
+        self._doing: asyncio.Task[Any] | None = None
+        self._interrupted = False
+        self._apart: asyncio.Task[inp.Input] | None = None
         self._root_events: list[Event] = []
 
     async def load(self) -> None:
@@ -100,27 +104,41 @@ class Driver:
     # -- effects -------------------------------------------------------------------------------------------------
 
     async def _perform(self, effect: at.Effect) -> inp.Input | None:
-        """One effect as a task of its own, so that a cancel can end it; None when it was cancelled."""
+        """One effect, in such a way that a cancel of the run ends the effect only; None when it did."""
         assert self.attempt is not None
-        self._busy = asyncio.create_task(self.effects.perform(self.attempt, effect))
+        if isinstance(effect, at.Perform) and self._consequential(effect.call.id):
+            return await self._perform_apart(self.attempt, effect)
+        self._doing = doing = asyncio.current_task()
+        assert doing is not None
         try:
-            return await asyncio.shield(self._busy)
+            return await self.effects.perform(self.attempt, effect)
         except asyncio.CancelledError:
-            consequential = isinstance(effect, at.Perform) and self._consequential(effect.call.id)
-            if consequential and not self._busy.done():
-                # Its outcome is worth waiting for: without a result it would be in doubt.
-                await asyncio.wait({self._busy}, timeout=SETTLE_GRACE)
-            if self._busy.done() and not self._busy.cancelled() and self._busy.exception() is None:
-                if consequential:
-                    await self._input(self._busy.result())
+            if not self._interrupted or doing.cancelling() > 1:
+                raise
+            return None
+        finally:
+            if self._interrupted:
+                doing.uncancel()
+            self._doing, self._interrupted = None, False
+
+    async def _perform_apart(self, s: at.AttemptState, effect: at.Perform) -> inp.Input | None:
+        """A consequential call, as a task that outlives a cancel for a while: without a result it would be in doubt."""
+        self._apart = apart = asyncio.create_task(self.effects.perform(s, effect))
+        try:
+            return await asyncio.shield(apart)
+        except asyncio.CancelledError:
+            if not apart.done():
+                await asyncio.wait({apart}, timeout=SETTLE_GRACE)
+            if apart.done() and not apart.cancelled() and apart.exception() is None:
+                await self._input(apart.result())
             else:
-                self._busy.cancel()
-                await asyncio.gather(self._busy, return_exceptions=True)
+                apart.cancel()
+                await asyncio.gather(apart, return_exceptions=True)
             if self._cancel is None or _stopping():
                 raise
             return None
         finally:
-            self._busy = None
+            self._apart = None
 
     def _consequential(self, call: str) -> bool:
         assert self.attempt is not None
@@ -179,11 +197,13 @@ class Driver:
             await self._append([Write(self.uid, self.root.seq - 1, (asked,))])
             self._cancel = asked
         self._changed.set()
-        busy = self._busy
-        if busy is not None:
-            if self.attempt and (c := self.attempt.unsettled) and c.state == "started" and self._consequential(c.id):
-                await asyncio.wait({busy}, timeout=SETTLE_GRACE)
-            busy.cancel()
+        if self._apart is not None:
+            apart = self._apart
+            await asyncio.wait({apart}, timeout=SETTLE_GRACE)
+            apart.cancel()
+        elif self._doing is not None:
+            self._interrupted = True
+            self._doing.cancel()
 
     # -- appends -------------------------------------------------------------------------------------------------
 
