@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import msgspec
@@ -120,7 +122,7 @@ async def _awaited(tool: Tool[..., Any], call: ToolCall) -> Ending:
 
 
 async def _in_thread(tool: Tool[..., Any], call: ToolCall) -> Ending:
-    """Run a sync tool in a thread of its own, which cannot keep the process alive if it never returns."""
+    """Run a sync tool on a thread of its own."""
     loop = asyncio.get_running_loop()
     ending: asyncio.Future[Ending] = loop.create_future()
     context = contextvars.copy_context()
@@ -129,19 +131,48 @@ async def _in_thread(tool: Tool[..., Any], call: ToolCall) -> Ending:
         if not ending.done():
             ending.set_result(value)
 
-    def run() -> None:
+    def run() -> Callable[[], object]:
         value: Ending
         try:
             value = context.run(tool.call, call.arguments), None
         except BaseException as error:
             value = None, error
+        return lambda: loop.call_soon_threadsafe(settle, value)
+
+    _lend_thread(run)
+    return await ending
+
+
+Job = Callable[[], Callable[[], object]]
+"""Work for a thread; it returns how to tell that it is done."""
+
+_resting: list[SimpleQueue[Job]] = []
+"""Inboxes of threads without work: starting a thread costs several times what the call does."""
+RESTING = 4
+os.register_at_fork(after_in_child=_resting.clear)
+
+
+def _lend_thread(job: Job) -> None:
+    """Do it on a thread that rests, else on a new one. None keeps the process alive: a tool may never return."""
+    try:
+        inbox = _resting.pop()
+    except IndexError:
+        inbox = SimpleQueue()
+        threading.Thread(target=_work, args=(inbox,), name="tools", daemon=True).start()
+    inbox.put(job)
+
+
+def _work(inbox: SimpleQueue[Job]) -> None:
+    stays = True
+    while stays:
+        tell = inbox.get()()
+        stays = len(_resting) < RESTING
+        if stays:
+            _resting.append(inbox)  # before it is told, so that the next call finds it
         try:
-            loop.call_soon_threadsafe(settle, value)
+            tell()
         except RuntimeError:
             pass  # the loop is closed: nobody waits any more
-
-    threading.Thread(target=run, name=f"tool {tool.spec.name}", daemon=True).start()
-    return await ending
 
 
 def as_text(result: Any) -> str:
