@@ -13,6 +13,8 @@ from harness_tui.tools.browser.environment import BrowserEnvironment
 
 from .agent_hand import RIGHT, Hand, OneVault, Shelf, vote_task
 
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("one_browser")]
+
 
 def _facts(judgement) -> dict[str, str]:
     return {fact.label: fact.value for fact in judgement.proposal.facts}

@@ -7,6 +7,7 @@ import json
 from urllib.parse import quote
 
 import msgspec
+import pytest
 from PIL import Image
 
 from harness_tui.domain.events import FrameCaptured
@@ -15,6 +16,8 @@ from harness_tui.tools.browser.redaction import HIDDEN
 
 from .agent_hand import RIGHT, Hand, vote_task
 from .news_site import PASSWORD
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("one_browser")]
 
 PAINTED = (0x20, 0x20, 0x20)
 

@@ -14,6 +14,8 @@ from harness_tui.domain.task import Goal, IdFrom, PageCondition, Stories, Verify
 from .agent_hand import Hand, vote_task
 from .news_site import USER
 
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("one_browser")]
+
 
 @pytest.mark.parametrize(
     ("quirk", "says"),

@@ -202,7 +202,9 @@ class BrowserEnvironment:
                 return {"error": problem}
             known = stories.plain(listed)
             found = {"stories": known, "first": stories.first(listed)}
-            if self._with_login and self._with_verify and self._task.verify is not None:
+            if self._signed_in:
+                found["signed_in"] = known
+            elif self._with_login and self._with_verify and self._task.verify is not None:
                 found["signed_in"] = await self._look_signed_in(page, known)
         async with world.other_context(scripts=False) as page:
             served, _ = await look(page)

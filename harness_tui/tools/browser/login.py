@@ -122,6 +122,6 @@ class LoginRule:
         return any(entry in where or fnmatchcase(where, entry) for entry in self.rule.when_url)
 
     def pages(self) -> list[str]:
-        """URLs where the site's bare login form may be: the rule's own plain paths, without any parameter."""
-        plain = [entry for entry in self.rule.when_url if not set(entry) & set("*?[]=&#")]
+        """URLs where the site's bare login form may be: the rule's own paths, as far as they are no patterns."""
+        plain = [entry for entry in self.rule.when_url if not set(entry) & set("*[]#")]
         return [f"{self.origin}/{entry.lstrip('/')}" for entry in plain]

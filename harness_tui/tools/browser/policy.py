@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 
 from ...domain.messages import ToolCall, ToolSpec
 from ...domain.task import TaskFile
@@ -15,6 +15,7 @@ from ...domain.task import TaskFile
 MAX_HREFS = 5_000
 _PORTS = {"http": 80, "https": 443}
 _TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list}
+_ENCODED = re.compile("%([0-9A-Fa-f]{2})")
 _PLAIN = re.compile(r"[\w-]+\Z", re.ASCII)
 
 
@@ -98,9 +99,15 @@ def normalise(url: str, base: str = "") -> str:
 
 
 def _spelled(text: str) -> str:
-    # Reserved characters stay as they are; everything else is decoded, then encoded once.
-    kept = re.sub(r"%(2[0-9A-Fa-f]|3[A-Fa-f]|40|5[BDbd])", lambda m: f"\0{m[1].upper()}", text)
-    return quote(unquote(kept), safe="/?:@!$&'()*+,;=[]~\0").replace("\0", "%")
+    # What needs no encoding is decoded, to the end, so that no spelling of a link escapes the rules for it.
+    while (plain := _ENCODED.sub(_decoded, text)) != text:
+        text = plain
+    return quote(text, safe="/?:@!$&'()*+,;=[]~%")
+
+
+def _decoded(escape: re.Match[str]) -> str:
+    char = chr(int(escape[1], 16))
+    return char if _PLAIN.match(char) or char in ".~" else escape[0].upper()
 
 
 def covers(href: str, url: str) -> bool:

@@ -15,6 +15,9 @@ from .policy import with_id
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
+_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_UNQUOTABLE = frozenset("\"\\'")
+
 
 class Story(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of the list.
@@ -48,9 +51,10 @@ async def read(page: Page, spec: Stories, known: Sequence[dict[str, Any]] = ()) 
     named = [(_ident(row["raw"], source.regex) or _by_title(row["title"], known), row["title"]) for row in rows]
     wanted = [{"arrow": _find(spec.arrow, ident), "voted": _find(spec.voted, ident)} for ident, _ in named]
     states = await page.evaluate(scripts.STATES, {"row": spec.row, "wanted": wanted})
+    scopes = [_scope(spec, row["raw"], rank, rows) for rank, row in enumerate(rows, 1)]
     return [
-        Story(rank, ident, title, _arrow(spec, ident, rank), state["present"], state["hidden"], _voted(spec, state))
-        for rank, ((ident, title), state) in enumerate(zip(named, states, strict=True), 1)
+        Story(rank, ident, title, _arrow(spec, ident, scope), state["present"], state["hidden"], _voted(spec, state))
+        for rank, ((ident, title), scope, state) in enumerate(zip(named, scopes, states, strict=True), 1)
     ]
 
 
@@ -81,10 +85,26 @@ def _find(template: str, ident: str) -> dict[str, Any]:
     return {"css": template if scoped else with_id(template, ident) if ident else "", "scoped": scoped}
 
 
-def _arrow(spec: Stories, ident: str, rank: int) -> str:
+def _arrow(spec: Stories, ident: str, scope: str) -> str:
     if "{id}" in spec.arrow:
         return with_id(spec.arrow, ident) if ident else ""
-    return f":nth-match({spec.row}, {rank}) {spec.arrow}"
+    return f"{scope} {_one(spec.arrow)}"
+
+
+def _scope(spec: Stories, raw: str, rank: int, rows: Sequence[dict[str, str]]) -> str:
+    """A selector of the row: by what its id is read from, so that it follows the story when the order changes; by
+    its rank only where that is missing or shared."""
+    source = spec.id_from
+    if not raw or not _NAME.fullmatch(source.attribute) or sum(row["raw"] == raw for row in rows) > 1:
+        return f":nth-match({spec.row}, {rank})"
+    value = "".join(f"\\{ord(c):x} " if c in _UNQUOTABLE or not c.isprintable() else c for c in raw)
+    mark = f'[{source.attribute}="{value}"]'
+    return _one(spec.row) + (f":has({_one(source.css)}{mark})" if source.css else mark)
+
+
+def _one(css: str) -> str:
+    """A list of selectors as one that can be a part of another."""
+    return f":is({css})" if "," in css else css
 
 
 def _voted(spec: Stories, state: dict[str, bool]) -> bool:

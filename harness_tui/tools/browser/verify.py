@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Asks = Callable[["Page"], Awaitable[bool]]
 UNVERIFIED = Verdict(None, "nothing verified the claim")
+_UNSEEN = "the account's own list could not be seen; name the login page's path in [login] when_url"
 
 
 class Verifier:
@@ -61,7 +62,7 @@ class Verifier:
             return UNVERIFIED
         first = (baseline or {}).get("first")
         told = [(filled(c, first), performed(c, done, first)) for c in rule.trace]
-        checks = [f"ok: {text}" if met else f"failed: no {text} was done" for text, met in told]
+        checks = [f"ok: {text} was done" if met else f"failed: no {text} was done" for text, met in told]
         failed = [c.removeprefix("failed: ") for c in checks if c.startswith("failed: ")]
         fatal = ""
         listed: list[Story] = []
@@ -171,7 +172,10 @@ class Verifier:
         if first["voted"] or any(s["id"] == first["id"] and s["voted"] for s in account):
             reason = f"story {first['id']} was already voted before the run began"
             return reason, reason
-        before = (account if signed_in else []) or baseline["stories"]
+        if signed_in and not account:
+            reason = f"whether story {first['id']} was voted before the run began is not known: {_UNSEEN}"
+            return reason, reason
+        before = account if signed_in else baseline["stories"]
         reason = _changed(live, first, before, "the page", both_ways=True)
         if reason or not baseline.get("nojs"):
             return reason, ""
