@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from ..port.port import EnginePort
 
 
-def attach(first: StartRun | None = None) -> None:
+def attach(first: StartRun | None = None, *, theme: str = "", ascii: bool | None = None) -> None:
     """Open the console until the operator leaves. `first` is started once the link stands.
+
+    `theme` "" and `ascii` None leave the choice to what the terminal can do.
 
     Without any terminal: print the status line and end with 0.
     """
@@ -34,7 +37,8 @@ def attach(first: StartRun | None = None) -> None:
         return
     from ..console.run import run_console
 
-    code = run_console(_connector(paths, first), launch=_launch, log=paths.log)
+    theme = theme or os.environ.get("HARNESS_TUI_THEME", "")
+    code = run_console(_connector(paths, first), theme=theme, ascii=ascii, launch=_launch, log=paths.log)
     raise click.exceptions.Exit(code)
 
 

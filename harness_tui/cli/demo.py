@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import output
 from .output import Format, format_option
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ def demo(
     plays the model, and the news site runs on this machine.
     """
     from ..config.paths import Paths
-    from .doctor import mend_browser
 
     paths = Paths.default()
     start = command(paths, name, stage=stage, variant=variant)
-    mend_browser(fix=fix)
+    if not browser_in_sight():
+        from .doctor import mend_browser
+
+        output.tell("demo: no browser in the usual places; trying to start one ...")
+        mend_browser(fix=fix)
     at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     if at_terminal and not (headless or yes or output_format is not Format.text):
         from .attach import attach
@@ -77,6 +81,23 @@ def command(paths: Paths, name: str = "upvote", *, stage: int | None = None, var
         raise UsageError(f'There is no demo "{name}".', f"Choose one of: {', '.join(NAMES)}.")
     tour.cleanup_old(paths)
     return StartRun(tour.prepare(paths, stage=stage, variant=variant))
+
+
+def browser_in_sight() -> bool:
+    """Whether a browser and what its driver needs are installed: a look, no start, so that the console comes at once.
+
+    What a look cannot see, the run meets and says itself.
+    """
+    import ctypes
+    import importlib.util
+
+    from ..tools.browser import chromium
+
+    try:
+        ctypes.CDLL("libatomic.so.1")
+    except OSError:
+        return False
+    return importlib.util.find_spec("playwright") is not None and bool(chromium.find())
 
 
 def may_approve(row: ApprovalRow, spec: RunSpec) -> bool:

@@ -15,8 +15,10 @@ EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON
 
 @click.group(invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="harness-tui %(version)s")
+@click.option("--theme", envvar="HARNESS_TUI_THEME", default="", metavar="NAME", help="Colours of the console.")
+@click.option("--ascii", "plain", is_flag=True, help="Draw the console without Unicode.")
 @click.pass_context
-def app(context: click.Context) -> None:
+def app(context: click.Context, theme: str, plain: bool) -> None:
     """Run autonomous agents on this machine and govern them from a terminal.
 
     Without a verb: attach the console; an engine is started if none runs.
@@ -24,7 +26,7 @@ def app(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         from .attach import attach
 
-        attach()
+        attach(theme=theme, ascii=plain or None)
 
 
 for verb in (demo.demo, run.run, runs.runs, approvals.approvals, engine.engine, doctor.doctor):

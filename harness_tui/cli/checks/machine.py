@@ -26,7 +26,7 @@ def package() -> Check:
 
     remedy = "In a checkout: python3 -m venv .venv && .venv/bin/pip install '.[browser]'."
     where = Path(str(harness_tui.__file__)).parent
-    if not (where / "domain" / "events.py").is_file():
+    if not (where / "domain" / "safetext.py").is_file():
         return Check("package", False, f"The package imported from {where} is another project's.", remedy)
     try:
         found = metadata.metadata("harness-tui")
