@@ -123,7 +123,7 @@ class State:
             match row:
                 case RunRow():
                     fresh.pop(key, None)
-                    group.runs.append((ids[key], key, ids[root_of(key)], row.state, row.ended, body))
+                    group.runs.append((ids[key], key, ids[root_of(key)], row.ended, body))
                 case ApprovalRow():
                     live = row.open or row.state in ("approved", "executing")
                     group.approvals.append((key, ids[row.run], live, body))
@@ -138,5 +138,5 @@ class State:
                     group.settled.append((key,))
                 case None:
                     raise Unfit(f"The fold dropped {table} {key}; only holds may go.")
-        group.runs += [(number, uid, ids[root_of(uid)], "", 0, None) for uid, number in fresh.items()]
+        group.runs += [(number, uid, ids[root_of(uid)], 0, None) for uid, number in fresh.items()]
         group.runs.sort()

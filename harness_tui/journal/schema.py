@@ -18,7 +18,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
         # `id` is local and never leaves the file; one without a body is a stream no row is made of (the engine's own).
         "CREATE TABLE run(id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, root INTEGER NOT NULL,"
-        " state TEXT NOT NULL, ended INTEGER NOT NULL, body BLOB)",
+        " ended INTEGER NOT NULL, body BLOB)",
         "CREATE INDEX run_root ON run(root)",
         "CREATE INDEX run_open ON run(id) WHERE ended = 0",
         # Commit order is the key. Clustering by (run, seq) would put whole bodies into index pages: 2.5 times the file.
@@ -29,7 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " live INTEGER NOT NULL, body BLOB NOT NULL)",
         "CREATE INDEX approval_run ON approval(run)",
         "CREATE INDEX approval_live ON approval(n) WHERE live = 1",
-        "CREATE TABLE budget(scope TEXT PRIMARY KEY, run INTEGER, body BLOB NOT NULL)",
+        "CREATE TABLE budget(scope TEXT PRIMARY KEY, run INTEGER, body BLOB NOT NULL) WITHOUT ROWID",
         "CREATE INDEX budget_run ON budget(run)",
         "CREATE TABLE hold(key TEXT PRIMARY KEY, run INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
         "CREATE TABLE frame(run INTEGER PRIMARY KEY, body BLOB NOT NULL)",
