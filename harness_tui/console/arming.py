@@ -120,15 +120,17 @@ class Arming:
         self._last_key = max(at, self._last_key)
         return alone
 
-    def press(self, action: str, at: float, alone: bool) -> None:
-        """A decision key, after `key` said whether it was alone. It counts when it is still alone ISOLATION later."""
+    def press(self, action: str, at: float, alone: bool) -> bool:
+        """A decision key, after `key` said whether it was alone. It counts when it is still alone ISOLATION later;
+        False when it is clear now that it does not."""
         first, self.first = self.first, None
         if not (self.armed and alone and self.subject):
-            return
+            return False
         if first and (first.action != action or not first.at + AGAIN_FROM <= at <= first.at + AGAIN_UNTIL):
-            return
+            return False
         self.first = first
         self.pending = Press(action, at, self.subject, Lone(at))
+        return True
 
     def cancel(self) -> None:
         """Another key than the one awaited: forget the first press of two."""

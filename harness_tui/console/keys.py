@@ -29,7 +29,8 @@ def press(m: Model, key: str, at: float, alone: bool) -> list[Intent]:
     """A key outside a prompt. A decision key reaches the arming only; every other key cancels what that waits for."""
     meaning = decide.meaning(m.queue.row(), key) if m.focus == 4 and m.overlay is None else ""
     if meaning:
-        m.arming.press(meaning, at, alone)
+        if not m.arming.press(meaning, at, alone):
+            m.notice("Not counted: keys decide once the card says armed, one at a time, a moment apart.")
         return []
     m.arming.cancel()
     if key == "ctrl+c":

@@ -127,7 +127,7 @@ def test_flow_of_one_stream_is_one_row_with_a_count() -> None:
     bench = Bench(busy())
     rows = len(bench.model.world.ring)
     for i in range(2319):
-        bench.model.fold(Batch(flow=(Flow("r19/1", "model", "x", i),)))
+        bench.model.fold(Batch(flow=(Flow("r19/1", "embed", f"embed {i}/4096", i),)))
     assert len(bench.model.world.ring) == rows + 1
     bench.press("1")
     assert "(+2318 alike)" in "\n".join(bench.screen()[0])

@@ -10,7 +10,7 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.safetext import mark_spaces, safe
 from ...domain.views import ApprovalRow
 from ..lines import Line, Span, fit, marked, wrap
-from .words import clock, zone
+from .words import moment
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -33,8 +33,7 @@ def rows(m: Model, row: ApprovalRow, width: int) -> list[CardRow]:
     if not facts:
         facts = [("asks", row.summary), ("sends", msgspec.json.encode(row.arguments).decode())]
     if row.expires:
-        offset = m.offset
-        facts.append(("expires", f"{clock(row.expires, offset)} ({zone(offset)}); after that nothing runs"))
+        facts.append(("expires", f"{moment(row.expires, m.now(), m.offset)}; after that nothing runs"))
     out: list[CardRow] = []
     source = 0
     for label, value in facts:

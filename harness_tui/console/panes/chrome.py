@@ -123,8 +123,6 @@ def _spend(m: Model) -> list[Piece]:
 
 def _abnormal(m: Model) -> list[Piece]:
     out: list[Piece] = []
-    if m.world.dropped:
-        out.append((8, (Span(f"  {_short(m.world.dropped)} sampled away ", "dim"),)))
     if m.world.unreadable:
         out.append((8, (Span(f"  {m.world.unreadable} unreadable: newer engine ", "warn_text"),)))
     return out

@@ -91,7 +91,7 @@ def _run(m: Model, row: RunRow) -> list[tuple[str, str]]:
         ("model", f"{row.model}  ({row.api}, {row.level})"),
         ("where", row.workspace),
         ("spent", f"{row.usage.input:,} tok in, {row.usage.output:,} out; {money}"),
-        ("last", row.last),
+        ("last", "" if row.last == row.reason else row.last),
     ]
     if row.ended:
         by = f", stopped by {row.stopped_by}" if row.stopped_by else ""
@@ -99,7 +99,7 @@ def _run(m: Model, row: RunRow) -> list[tuple[str, str]]:
     facts += [
         ("reason", row.reason),
         ("claim", row.claim),
-        ("error", row.error),
+        ("error", "" if row.error == row.reason else row.error),
         *(("note", note) for note in row.notes),
     ]
     return [(name, value) for name, value in facts if value.strip()]

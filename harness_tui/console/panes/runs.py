@@ -73,7 +73,7 @@ def _row(m: Model, run: RunRow, chosen: list[Chosen], width: int) -> Line:
     word = state_word(run)
     plain = "base" if run.open else "dim"
     flow = m.world.flow.get(run.id)
-    last = m.flow_text(flow) if flow and run.open else run.last
+    last = m.flow_text(flow) if flow and run.open else f"{'verified: ' if run.verified else ''}{run.last}"
     cells = (
         Span(safe_clip(run.id, 20), plain),
         Span(safe_clip(run.title, TEXT), plain),

@@ -109,7 +109,7 @@ def draw(m: Model, row: Row, width: int, *, with_run: bool) -> Line:
     if with_run:
         spans.append(Span(f"{row.stream if width >= 64 else row.run:<6.6s} ", plain))
     spans += [Span(f"{row.kind:<6s} ", "dim"), *_badged(text, plain)]
-    if row.alike:
+    if row.alike and row.flow != "model":
         spans.append(Span(f"   (+{row.alike} alike)", "dim"))
     return fit(spans, width)
 

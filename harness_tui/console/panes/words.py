@@ -66,6 +66,13 @@ def day(us: int, offset_s: int) -> str:
     return (EPOCH + timedelta(seconds=us // SECOND + offset_s)).strftime("%Y-%m-%d")
 
 
+def moment(us: int, now: int, offset_s: int) -> str:
+    """A moment that may lie on another day than `now`: `12:58:23 (+01:00)`, `2026-11-22 12:58:23 (+01:00)`."""
+    date = day(us, offset_s)
+    named = "" if date == day(now, offset_s) else f"{date} "
+    return f"{named}{clock(us, offset_s)} ({zone(offset_s)})"
+
+
 def zone(offset_s: int) -> str:
     """`+01:00`."""
     sign = "-" if offset_s < 0 else "+"

@@ -54,6 +54,11 @@ class Ring:
         self.next += 1
         return row
 
+    def take_back(self) -> None:
+        """Forget the newest row; its number goes to the next one."""
+        self.next -= 1
+        self._rows[self.next % self.size] = None
+
     def get(self, seq: int) -> Row | None:
         """The row of this number, or None when it is gone or not there yet."""
         return self._rows[seq % self.size] if self.first <= seq < self.next else None

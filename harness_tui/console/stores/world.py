@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from ...domain.codec import WireEvent
-from ...domain.events import Envelope, Flow, root_of
+from ...domain.events import NUMBER_OF, Envelope, Flow, ModelRequested, root_of
 from ...domain.fold import Views
 from ...domain.trace import line
 from ...domain.views import ApprovalRow, BudgetRow, RunRow
@@ -21,6 +21,7 @@ from .ring import Ring, Row
 TAIL = 300
 """Rows of one run kept at hand for its tail."""
 RUNS_AT_HAND = 500
+ASKED = NUMBER_OF[ModelRequested]
 
 
 class World:
@@ -42,7 +43,7 @@ class World:
         self.filter = Filter()
         self.flow: dict[str, Flow] = {}
         self.seen_pos = 0
-        self.dropped = self.unreadable = 0
+        self.unreadable = 0
         self.restarted = 0
         self._tails: dict[str, deque[int]] = {}
         self._flow_rows: dict[str, dict[tuple[str, str], Row]] = {}
@@ -73,12 +74,13 @@ class World:
         self.seen_pos = max(self.seen_pos, snapshot.pos)
 
     def fold(self, batch: Batch) -> None:
-        """Fold one batch: state events in order, then the newest flow."""
+        """Fold one batch: state events in order, then the newest flow, unless an event has overtaken it."""
+        newest = {wire.run: wire.kind for wire in batch.events}
         for wire in batch.events:
             self._event(wire)
         for item in batch.flow:
-            self._flow(item)
-        self.dropped += batch.dropped
+            if newest.get(item.run, ASKED) == ASKED:
+                self._flow(item)
         self._counted(len(batch.events) + len(batch.flow) + batch.dropped)
 
     def _event(self, wire: WireEvent) -> None:
@@ -95,8 +97,8 @@ class World:
         self.flow.pop(root, None)
         drawn = line(envelope)
         if drawn:
+            self._settle(root)
             self._add(Row(0, drawn.at, drawn.run, drawn.stream, drawn.state, drawn.kind, drawn.text, envelope))
-            self._flow_rows.pop(root, None)
 
     def _flow(self, item: Flow) -> None:
         root = root_of(item.run)
@@ -108,6 +110,18 @@ class World:
             return
         kind = "model" if item.key == "model" else "step"
         rows[item.run, item.key] = self._add(Row(0, self.now(), root, item.run, "run", kind, said(item), flow=item.key))
+
+    def _settle(self, root: str) -> None:
+        """What a run said meanwhile is over: its newest row makes room for the event, the others turn grey."""
+        for row in reversed(self._flow_rows.pop(root, {}).values()):
+            if self.ring.get(row.seq) is not row:
+                continue
+            row.state = "note"
+            if row.seq == self.ring.next - 1:
+                self.ring.take_back()
+                for seen in (self.matched, self._tails.get(row.run, self.matched)):
+                    if seen and seen[-1] == row.seq:
+                        seen.pop()
 
     def _add(self, row: Row) -> Row:
         self.ring.add(row)
@@ -185,4 +199,4 @@ def _own(row: ViewRow) -> ViewRow:
 
 def said(item: Flow) -> str:
     """A flow item in words. Deltas are sampled on the way, so only how much was said is true, not the text."""
-    return f"streaming {item.count} chars" if item.key == "model" else item.text
+    return f"answers, {item.count:,} chars" if item.key == "model" else item.text
