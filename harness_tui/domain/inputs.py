@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from .approval import Judgement
 from .events import Event
@@ -11,8 +12,7 @@ from .messages import Answer, Message
 from .seams import Interlude, ToolOutcome, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """The world is open."""
 
     kind: str
@@ -20,16 +20,14 @@ class Opened:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """Something the attempt cannot go on without failed, for good."""
 
     reason: str
     exit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(msgspec.Struct, frozen=True):
     """The baseline was taken and the context built."""
 
     baseline: dict[str, Any]
@@ -37,8 +35,7 @@ class Began:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TurnCleared:
+class TurnCleared(msgspec.Struct, frozen=True):
     """Guardrails passed and the ledger granted `hold` tokens."""
 
     hold: int
@@ -46,29 +43,25 @@ class TurnCleared:
     max_output: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnStopped:
+class TurnStopped(msgspec.Struct, frozen=True):
     """A guardrail or the goal stopped the loop."""
 
     by: Literal["guardrail", "goal"]
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OverBudget:
+class OverBudget(msgspec.Struct, frozen=True):
     scope: str
     limit: int
     spent: int
     asked: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class ModelBroke:
+class ModelBroke(msgspec.Struct, frozen=True):
     """A model call failed. retry_at None: not again. exit: 5, or 7 for credentials."""
 
     error: str
@@ -78,8 +71,7 @@ class ModelBroke:
     retry_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """Policy's word on a call. `approval` is a fresh id and `expires` its due time, should a request be raised."""
 
     call: str
@@ -88,8 +80,7 @@ class Judged:
     expires: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     approval: str
     decision: Literal["approved", "denied"]
     by: str
@@ -97,44 +88,38 @@ class Decided:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     approval: str
     resolution: Literal["happened", "did_not", "again"]
     by: str
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expired:
+class Expired(msgspec.Struct, frozen=True):
     approval: str
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(msgspec.Struct, frozen=True):
     call: str
     outcome: ToolOutcome
     took_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubted(msgspec.Struct, frozen=True):
     """A started call has no result on record: the operator is asked under the fresh id `approval`."""
 
     call: str
     approval: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sensed:
+class Sensed(msgspec.Struct, frozen=True):
     """The environment's own rules ran after the batch; `baseline` when it could only be taken now."""
 
     interlude: Interlude
     baseline: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The world died, was closed while parked, or did not survive the engine."""
 
     reason: str
@@ -142,21 +127,18 @@ class Lost:
     """Tokens a cut-off model call is assumed to have cost: its whole hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The attempt is to be closed: `interrupted` when another one takes over without counting."""
 
     interrupted: bool = False
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(msgspec.Struct, frozen=True):
     by: str
     reason: str = ""
 

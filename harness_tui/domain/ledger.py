@@ -7,11 +7,11 @@ reserved together without a lock. The hold is written in the same append as the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(slots=True)
-class Account:
+class Account(msgspec.Struct):
     """One scope, in tokens. limit 0 = none."""
 
     limit: int = 0
@@ -23,15 +23,13 @@ class Account:
         return self.limit - self.held - self.spent
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(msgspec.Struct, frozen=True):
     """`tokens` are held in every scope; less than asked when a limit was near."""
 
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The scope that could not take even the least amount."""
 
     scope: str
@@ -40,9 +38,8 @@ class Refused:
     asked: int
 
 
-@dataclass(slots=True)
-class Ledger:
-    accounts: dict[str, Account] = field(default_factory=dict)
+class Ledger(msgspec.Struct):
+    accounts: dict[str, Account] = {}
 
     def limit(self, scope: str, tokens: int) -> None:
         self.accounts.setdefault(scope, Account()).limit = tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from . import events as ev
 from .attempt import AttemptState
@@ -14,8 +14,7 @@ MAX_INTERRUPTIONS = 5
 UNVERIFIED = "nothing verified the claim"
 
 
-@dataclass(slots=True)
-class RunState:
+class RunState(msgspec.Struct):
     """Folded from the root's own stream. `ended` holds the outcome of each finished attempt."""
 
     uid: str
@@ -23,7 +22,7 @@ class RunState:
     seq: int = 0
     number: int = 0
     child: str = ""
-    ended: list[ev.AttemptEnded] = field(default_factory=list)
+    ended: list[ev.AttemptEnded] = []
     cancel: ev.CancelRequested | None = None
     finished: ev.RunFinished | None = None
 

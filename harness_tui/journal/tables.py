@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -34,22 +33,21 @@ class StaleEngine(Exception):
 # -- writing --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Group:
+class Group(msgspec.Struct):
     """One transaction: event rows, and the last state of every view row they changed. All of it plain values."""
 
     epoch: int
     power: bool = False
-    events: list[tuple[int, int, int, int, int, bytes]] = field(default_factory=list)
+    events: list[tuple[int, int, int, int, int, bytes]] = []
     """(pos, run, seq, at, kind, body)"""
-    runs: list[tuple[int, str, int, int, bytes | None]] = field(default_factory=list)
+    runs: list[tuple[int, str, int, int, bytes | None]] = []
     """(id, uid, root, ended, body)"""
-    approvals: list[tuple[str, int, int, bytes]] = field(default_factory=list)
-    budgets: list[tuple[str, int | None, bytes]] = field(default_factory=list)
-    holds: list[tuple[str, int, bytes]] = field(default_factory=list)
-    settled: list[tuple[str]] = field(default_factory=list)
-    frames: list[tuple[int, bytes]] = field(default_factory=list)
-    blobs: list[tuple[str]] = field(default_factory=list)
+    approvals: list[tuple[str, int, int, bytes]] = []
+    budgets: list[tuple[str, int | None, bytes]] = []
+    holds: list[tuple[str, int, bytes]] = []
+    settled: list[tuple[str]] = []
+    frames: list[tuple[int, bytes]] = []
+    blobs: list[tuple[str]] = []
 
     def pages(self) -> int:
         """About how many pages of WAL this takes: bodies, and a leaf of each tree that is touched."""
@@ -69,7 +67,9 @@ def commit(con: sqlite3.Connection, group: Group) -> None:
         # Only the end of a run changes what is indexed; saying so saves a page of log in every other transaction.
         still_open, ended = [row for row in group.runs if not row[3]], [row for row in group.runs if row[3]]
         _insert(con, "run VALUES", 5, still_open, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
-        _insert(con, "run VALUES", 5, ended, "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body")
+        _insert(
+            con, "run VALUES", 5, ended, "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body"
+        )
         _insert(
             con,
             "approval(id, run, live, body) VALUES",
@@ -119,8 +119,7 @@ _hold = msgspec.json.Decoder(HoldRow).decode
 _frame = msgspec.json.Decoder(FrameRow).decode
 
 
-@dataclass
-class Streams:
+class Streams(msgspec.Struct):
     """Every stream there is: its local number and its last seq."""
 
     ids: dict[str, int]

@@ -2,68 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from .state import AttemptState, Call
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(msgspec.Struct, frozen=True):
     """Open the environment, take the baseline if the run has none, build the context."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """Take the baseline and build the context in the open world."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClearTurn:
+class ClearTurn(msgspec.Struct, frozen=True):
     """Guardrails, goal and budget before the next model call; not before `not_before` (us)."""
 
     not_before: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AskModel:
+class AskModel(msgspec.Struct, frozen=True):
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(msgspec.Struct, frozen=True):
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitDecision:
+class AwaitDecision(msgspec.Struct, frozen=True):
     """Nothing to do until somebody decides or `expires` (us, 0 = never)."""
 
     approval: str
     expires: int
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(msgspec.Struct, frozen=True):
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class RaiseDoubt:
+class RaiseDoubt(msgspec.Struct, frozen=True):
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class Sense:
+class Sense(msgspec.Struct, frozen=True):
     """The environment's own rules after a batch (the login handler)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(msgspec.Struct, frozen=True):
     """Judge the result against the world, not against the claim."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True):
     """Close the world and the attempt; `interrupted` hands over to another attempt."""
 
     interrupted: bool = False

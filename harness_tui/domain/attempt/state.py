@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from .. import events as ev
 from ..events import Carried, Event
@@ -11,8 +12,7 @@ from ..messages import Message, ToolCall, ToolResult
 from ..seams import Performed
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One tool call of the current batch. state: requested | asking | approved | started | doubt | settled."""
 
     id: str
@@ -21,8 +21,7 @@ class Call:
     approval: str = ""
 
 
-@dataclass(slots=True)
-class AttemptState:
+class AttemptState(msgspec.Struct):
     """Folded from the attempt's own stream.
 
     Attributes:
@@ -43,8 +42,8 @@ class AttemptState:
     world: str = "none"
     session: str = ""
     baseline: dict[str, Any] | None = None
-    carried: dict[str, Carried] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
+    carried: dict[str, Carried] = {}
+    messages: list[Message] = []
     iteration: int = 0
     tries: int = 0
     retry_at: int = 0
@@ -52,18 +51,18 @@ class AttemptState:
     max_output: int | None = None
     hold: int = 0
     day: str = ""
-    calls: dict[str, Call] = field(default_factory=dict)
-    requests: dict[str, ev.ApprovalRequested] = field(default_factory=dict)
-    resolutions: dict[str, ev.ApprovalResolved] = field(default_factory=dict)
-    denied: set[str] = field(default_factory=set)
-    done: list[Performed] = field(default_factory=list)
-    started: dict[str, ev.ToolStarted] = field(default_factory=dict)
-    effects: list[tuple[ev.ToolStarted, Performed]] = field(default_factory=list)
+    calls: dict[str, Call] = {}
+    requests: dict[str, ev.ApprovalRequested] = {}
+    resolutions: dict[str, ev.ApprovalResolved] = {}
+    denied: set[str] = set()
+    done: list[Performed] = []
+    started: dict[str, ev.ToolStarted] = {}
+    effects: list[tuple[ev.ToolStarted, Performed]] = []
     stop: ev.LoopStopped | None = None
     verdict: ev.Verified | None = None
     refusal: str = ""
     acted: bool = False
-    tools: list[str] = field(default_factory=list)
+    tools: list[str] = []
     lost: str = ""
 
     @property
