@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import difflib
+import logging
 import os
 import random
 import socket
@@ -34,6 +35,8 @@ from .supervisor import Supervisor
 
 STREAM = "engine"
 
+_log = logging.getLogger(__name__)
+
 
 class Engine:
     """One engine over one home. Open it with `Engine.open`; the caller holds the home's lock.
@@ -48,6 +51,7 @@ class Engine:
         self.clock = clock
         self.stopped = asyncio.Event()
         self._now = False
+        self._sweeping: asyncio.Task[None] | None = None
         self._started = clock.now()
         self._blobs = BlobStore(paths.blobs)
         self._ledger = Ledger()
@@ -67,6 +71,7 @@ class Engine:
         engine = cls(paths, journal, clock)
         journal.subscribe(engine._bus.publish)
         await engine._recover()
+        engine._sweeping = asyncio.create_task(engine._sweep())
         return engine
 
     async def _recover(self) -> None:
@@ -80,8 +85,17 @@ class Engine:
             doubts = sum(a.open and a.kind == "in_doubt" for a in views.approvals.values())
             await self._note(EngineRecovered(runs, doubts))
 
+    async def _sweep(self) -> None:
+        """Delete blobs a killed engine left without their event. Nobody waits for it or fails by it."""
+        try:
+            await self._blobs.sweep(await self.journal.blobs(), self.clock.now())
+        except Exception:
+            _log.exception("sweeping blobs failed")
+
     async def close(self, now: bool = False) -> None:
         """Leave open runs for the next engine, end services, close the journal."""
+        if self._sweeping:
+            self._sweeping.cancel()
         await self._supervisor.close(now=now or self._now)
         await self._services.close()
         await self._note(EngineStopped("asked to stop"))
