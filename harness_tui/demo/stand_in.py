@@ -144,7 +144,9 @@ def _vote(seen: Seen) -> _Move:
     if seen.happened or any(story.voted for story in seen.stories if story.id == seen.voted_for):
         return _give_up(DONE)
     if seen.clicked:
-        return ("I am signed in now, so I will vote again.", "browser_click", {"selector": seen.clicked})
+        arrows = [story.arrow for story in seen.stories if story.id == seen.voted_for and story.arrow]
+        again = arrows[0] if arrows else seen.clicked
+        return ("I am signed in now, so I will vote again.", "browser_click", {"selector": again})
     if first.voted:
         return _give_up("The first story was already upvoted.")
     if not first.arrow:

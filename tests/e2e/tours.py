@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import psutil
 
 from harness_tui.cli.demo import may_approve
 from harness_tui.config.paths import Paths
 from harness_tui.demo import tour
+from harness_tui.demo.stories import stories
 from harness_tui.domain.errors import ApprovalError
 from harness_tui.domain.events import ApprovalRequested, RunFinished, root_of
 from harness_tui.domain.task import RunSpec
@@ -91,9 +91,8 @@ async def take(paths: Paths, wanted: Iterable[tuple[int, str]]) -> tuple[dict[tu
         async with room:
             spec = tour.prepare(paths, stage=stage, variant=variant)
             row = await ended(engine, (await engine.send(StartRun(spec))).id)
-        state = msgspec.json.decode(open(spec.service.argv[spec.service.argv.index("--state") + 1], "rb").read())  # type: ignore[union-attr]
         voted = [vote["story"] for vote in tour.votes(spec) if vote["at"] >= row.started]
-        tours[stage, variant] = Tour(row, state["stories"][0]["id"], voted)
+        tours[stage, variant] = Tour(row, stories()[0]["id"], voted)
 
     async with deciding(engine), asyncio.TaskGroup() as group:
         for stage, variant in wanted:
