@@ -115,7 +115,7 @@ async def test_a_later_attempt_is_held_to_the_first_baseline(news_site) -> None:
         await hand.vote_first()
         verdict = await hand.verify()
     assert verdict.passed is False and site.votes == {(USER, "104")}
-    assert "no browser_click *101* was done" in verdict.reason
+    assert "failed: no browser_click *101* was done" in verdict.checks
 
 
 async def test_wrong_credentials_are_sent_once(news_site) -> None:

@@ -222,6 +222,7 @@ class BrowserEnvironment:
                 if outcome.state != "in":
                     world.note(f"earlier votes are unknown, the sign-in to look for them failed: {outcome.detail}")
                     return []
+                world.note(f"signed in at {rule.origin} in a context of its own, to see what the account voted before")
                 return stories.plain((await self._verifier.look(page, known))[0])
         return []
 

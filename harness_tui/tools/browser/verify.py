@@ -61,31 +61,30 @@ class Verifier:
         if rule is None or not (rule.trace or rule.page or votes):
             return UNVERIFIED
         first = (baseline or {}).get("first")
-        told = [(filled(c, first), performed(c, done, first)) for c in rule.trace]
-        checks = [f"ok: {text} was done" if met else f"failed: no {text} was done" for text, met in told]
-        failed = [c.removeprefix("failed: ") for c in checks if c.startswith("failed: ")]
-        fatal = ""
         listed: list[Story] = []
         if rule.reload or votes:
             listed, problem = await self._reload((baseline or {}).get("stories", []))
             if problem:
-                return Verdict(False, problem, checks=(*checks, f"failed: {problem}"))
+                return Verdict(False, problem, checks=(f"failed: {problem}",))
+        fatal = ""
+        found: list[tuple[str, str]] = []
+        """(what was checked, why it does not hold or ""), the weightiest first."""
         if votes:
             reason, fatal = await self._vote(listed, baseline or {}, signed_in)
-            ident = first["id"] if first else ""
-            checks.append(f"failed: {reason}" if reason else f"ok: story {ident} was voted and no other")
-            failed += [reason] if reason else []
+            found.append((f"story {first['id'] if first else ''} was voted and no other", reason))
         for condition in rule.page:
             reason = await self.unmet(condition, baseline)
-            checks.append(
-                f"failed: {reason}" if reason else f"ok: {filled(condition.selector, first)} is {condition.state}"
-            )
-            failed += [reason] if reason else []
+            found.append((f"{filled(condition.selector, first)} is {condition.state}", reason))
+        for line in rule.trace:
+            text = filled(line, first)
+            found.append((f"{text} was done", "" if performed(line, done, first) else f"no {text} was done"))
+        checks = tuple(f"failed: {reason}" if reason else f"ok: {text}" for text, reason in found)
+        failed = [reason for _, reason in found if reason]
         if fatal:
-            return Verdict(False, fatal, fatal=True, checks=tuple(checks))
+            return Verdict(False, fatal, fatal=True, checks=checks)
         if failed:
-            return Verdict(False, "; ".join(failed), checks=tuple(checks))
-        return Verdict(True, "; ".join(c.removeprefix("ok: ") for c in checks), checks=tuple(checks))
+            return Verdict(False, _headline(failed), checks=checks)
+        return Verdict(True, _headline([text for text, _ in found]), checks=checks)
 
     async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
         """Why the goal is reached, or ""; looks at the page as it is, without loading it again."""
@@ -205,6 +204,12 @@ def _changed(
     was = {s["id"]: s["voted"] for s in before if s["id"] != first["id"]}
     others = [s.id for s in now if s.id in was and s.voted != was[s.id] and (s.voted or both_ways)]
     return f"the vote of another story changed on {where}: {', '.join(others)}" if others else ""
+
+
+def _headline(said: list[str]) -> str:
+    """One sentence for people; all checks stand in the verdict."""
+    more = len(said) - 1
+    return said[0] + (f" (and {more} more)" if more else "")
 
 
 def performed(condition: str, done: Sequence[Performed], first: dict[str, Any] | None) -> bool:
