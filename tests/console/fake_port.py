@@ -38,7 +38,7 @@ def busy_runs() -> tuple[RunRow, ...]:
                **common),
         RunRow(id="r19", title="docs-site", state="running", started=NOW - 24 * SECOND, level="L1", model="stand-in",
                api="stand-in", may={"read_only": "acts"}, usage=Usage(input=8000, output=800), usd=0.07,
-               last="streaming 412 tok"),
+               last="answers, 412 chars"),
         RunRow(id="r15", title="flaky-hunt", state="failed", started=NOW - 900 * SECOND, ended=NOW - 540 * SECOND,
                may=may, usage=Usage(input=39000, output=1000), last="pytest exit 1", verified=False,
                reason="pytest exit 1", stopped_by="verifier", exit=1, **common),

@@ -107,7 +107,8 @@ def draw(m: Model, row: Row, width: int, *, with_run: bool) -> Line:
     plain = "dim" if row.state == "note" else "base"
     spans = [Span(f"{m.clock(row.at)} ", "dim"), Span(f"{m.glyphs.state(row.state)} ", row.state)]
     if with_run:
-        spans.append(Span(f"{row.stream if width >= 64 else row.run:<6.6s} ", plain))
+        whose = "" if row.kind == "engine" else row.stream if width >= 64 else row.run
+        spans.append(Span(f"{whose:<6.6s} ", plain))
     spans += [Span(f"{row.kind:<6s} ", "dim"), *_badged(text, plain)]
     if row.alike and row.flow != "model":
         spans.append(Span(f"   (+{row.alike} alike)", "dim"))
