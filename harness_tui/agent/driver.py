@@ -278,6 +278,9 @@ class Driver:
             lifecycle.evolve(self.root, event)
         after = self._new_attempt(self.root.child)
         inherit = before.baseline if before else None
+        if inherit and inherit.get("error") and not any(e.acted for e in self.root.ended):
+            # Nobody saw the world yet and nothing was done to it: the next attempt may still see how it began.
+            inherit = None
         interrupted = bool(self.root.ended and self.root.ended[-1].interrupted)
         carried = at.carry(before) if before and interrupted else ()
         started = ev.AttemptStarted(self.uid, self.root.number, inherit, carried)

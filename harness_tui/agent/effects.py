@@ -49,10 +49,6 @@ class Effects:
         """The input that answers `effect`. A world that died answers `Lost`; nothing else escapes."""
         try:
             match effect:
-                case at.Open():
-                    return await self._open(s)
-                case at.Begin():
-                    return await self._begin(s)
                 case at.ClearTurn(not_before):
                     return await self._clear(s, not_before)
                 case at.AskModel():
@@ -61,10 +57,14 @@ class Effects:
                     return await self._judge(s, call)
                 case at.Perform(call):
                     return await self._call(s, call)
-                case at.RaiseDoubt(call):
-                    return inp.Doubted(call.id, self.kit.approval_id())
                 case at.Sense():
                     return await self._sense(s)
+                case at.RaiseDoubt(call):
+                    return inp.Doubted(call.id, self.kit.approval_id())
+                case at.Open():
+                    return await self._open(s)
+                case at.Begin():
+                    return await self._begin(s)
                 case at.Verify():
                     return await self._verify(s)
                 case _:
@@ -150,8 +150,10 @@ class Effects:
             broken = ModelError(f"The model adapter failed: {type(error).__name__}: {error}.", kind="broken")
             return self._broke(s, broken)
         if answer.stop == "cut":
-            cut = ModelError("The model's stream ended in the middle of an answer.", "It is asked again.", kind="retry")
-            return self._broke(s, cut, answer.usage.total)
+            what = "The model's stream ended in the middle of an answer."
+            return self._broke(
+                s, ModelError(what, "Look at the server's log, or use another model."), answer.usage.total
+            )
         return inp.Answered(answer)
 
     async def _stream(self, s: at.AttemptState) -> Answer:

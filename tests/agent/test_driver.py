@@ -85,6 +85,17 @@ async def test_a_failed_attempt_is_repeated_whole_an_interrupted_one_is_not(jour
     assert not any("already happened" in m.text for r in b.model.requests for m in r.messages)
 
 
+async def test_how_the_run_began_is_seen_once_or_as_soon_as_it_can_be(journal: Journal) -> None:
+    b = bench(journal, say("no page"), say("no page"), say("done"))
+    b.shared["verdicts"] = [Verdict(False, "down"), Verdict(False, "no vote"), Verdict(True, "seen")]
+    b.shared["baselines"] = [{"error": "the site is down"}, {"seen": "start"}, {"seen": "never asked"}]
+    _, task = await b.start()
+    await task
+    taken = [e.event for e in await journal.tail(root="r1") if isinstance(e.event, ev.BaselineTaken)]
+    assert [x.baseline for x in taken] == [{"error": "the site is down"}, {"seen": "start"}]
+    assert b.row.verified is True
+
+
 async def test_a_denial_ends_with_4_and_is_not_asked_again(journal: Journal) -> None:
     b = bench(journal, call("poke"), call("poke"), say("I did it"))
     b.shared["verdicts"] = [Verdict(False, "no vote")]

@@ -106,7 +106,8 @@ class FakeWorld:
             self.shared["closed"] = self.shared.get("closed", 0) + 1
 
     async def baseline(self) -> tuple[dict[str, Any] | None, tuple[Any, ...]]:
-        return {"seen": self.shared.get("seen", "start")}, ()
+        taken = self.shared.get("baselines") or [{"seen": "start"}]
+        return taken.pop(0), ()
 
     async def judge(self, tool_call: ToolCall, level: Level) -> Judgement:
         risk: dict[str, Risk] = {t.name: t.risk for t in self.tools}
