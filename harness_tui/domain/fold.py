@@ -83,7 +83,8 @@ class Views:
 
     def both(self, uid: str) -> list[RunRow]:
         """The run's row and, for an attempt, its root's: sums are kept on both."""
-        rows = [self.runs[key] for key in dict.fromkeys((uid, root_of(uid))) if key in self.runs]
+        root = root_of(uid)
+        rows = [row for key in ((uid,) if uid == root else (uid, root)) if (row := self.runs.get(key))]
         for row in rows:
             self.touch("run", row.id, row)
         return rows
@@ -168,12 +169,11 @@ def _model_requested(v: Views, e: Envelope, x: ev.ModelRequested) -> None:
     v.touch("hold", f"{e.run}:{x.call}", hold)
     for scope in (f"run:{root_of(e.run)}", f"day:{x.day}"):
         v.budget(scope).held += x.hold
+    own = v.runs.get(e.run)
+    further = bool(own and own.iterations < x.iteration)
     for row in v.both(e.run):
         row.state, row.retry_at, row.last = "running", 0, "asks the model"
-    own = v.runs.get(e.run)
-    if own and own.iterations < x.iteration:
-        for row in v.both(e.run):
-            row.iterations += 1
+        row.iterations += further
 
 
 def _settle(v: Views, e: Envelope, call: str, spent: int) -> None:

@@ -33,10 +33,11 @@ class Append:
         self.at = at
         self.rows: list[tuple[str, int, int, int, bytes, ev.Event]] = []
         """(run, seq, at, kind, body, event)"""
+        self.power = False
         for write in writes:
             for seq, event in enumerate(write.events, write.expected + 1):
                 self.rows.append((write.run, seq, at, *encode(event), event))
-        self.power = any(ev.needs_power(row[5]) for row in self.rows)
+                self.power = self.power or ev.needs_power(event)
         self.envelopes: list[Envelope] = []
         self.done: asyncio.Future[list[Envelope]] = asyncio.get_running_loop().create_future()
 

@@ -1,4 +1,4 @@
-"""What an agent loop costs beside the floor in the same run. `python tests/bench/engine_bench.py` prints one JSON object.
+"""What an agent loop costs beside the floor in the same run. Prints one JSON object.
 
 loop: one agent loop of n iterations through `AgentLoop` and a journal file (work W3: 200 characters and a call with 50
 from a model in this process, 1,000 from the tool). floor: the events that loop stored, again by hand in as many
@@ -241,9 +241,15 @@ def live(home: Path, steps: int) -> None:
     asyncio.run(go())
 
 
+def surroundings(home: Path) -> dict[str, str]:
+    """The environment of processes whose start is timed: with bytecode, as installed, kept beside the home."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": f"{home}.pyc"}
+
+
 def spawn(home: Path, steps: int) -> subprocess.Popen[str]:
     argv = [sys.executable, __file__, "--live", str(home), "--steps", str(steps)]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=surroundings(home))
 
 
 def finished(path: Path) -> list[tuple[int, int]]:
@@ -257,8 +263,10 @@ def finished(path: Path) -> list[tuple[int, int]]:
     return [(pos, int(decode(kind, body).text[:ARGUMENT])) for pos, body in rows]
 
 
-def kill(steps: int, home: Path) -> Figures:
+def kill(steps: int, folder: Path) -> Figures:
     """SIGKILL once `KILLED_AT` calls have run; then the same command again. Times in ms from the second's start."""
+    home = folder / "home"
+    home.mkdir()
     effects = home / "effects"
     with spawn(home, steps) as first:
         deadline = time.monotonic() + PATIENCE
@@ -272,7 +280,7 @@ def kill(steps: int, home: Path) -> Figures:
         said, _ = second.communicate(timeout=PATIENCE)
     at = json.loads(said)
     bare = time.time()
-    subprocess.run([sys.executable, "-c", "import asyncio, sqlite3"], check=True)
+    subprocess.run([sys.executable, "-c", "import asyncio, sqlite3"], check=True, env=surroundings(home))
     after, ran = finished(home / "journal.db"), effects.read_text().split()
     assert {step for _, step in after} == set(range(1, steps + 1))
     return {

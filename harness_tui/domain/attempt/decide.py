@@ -29,7 +29,9 @@ def decide(s: AttemptState, x: inp.Input) -> list[Event]:
         case inp.TurnStopped(by, reason):
             return [ev.LoopStopped(by, reason, s.claim)]
         case inp.OverBudget(scope, limit, spent, asked):
-            why = f"the next call may need {asked} tokens, {max(0, limit - spent)} of {limit} are left ({scope})"
+            whose, left = scope.partition(":")[0], max(0, limit - spent)
+            why = f"The next model call may need {asked} tokens; {left} of the {whose}'s {limit} are left."
+            why += " Give it more with --budget-tokens, or [budget] tokens." if whose == "run" else ""
             return [ev.BudgetExhausted(scope, limit, spent, asked), ev.LoopStopped("budget", why, s.claim, 3)]
         case inp.Answered(answer):
             return _answered(s, answer)

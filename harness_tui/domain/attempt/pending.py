@@ -66,14 +66,15 @@ def pending(s: AttemptState) -> Effect | None:
     """What is to be done next, from the state alone; None when the attempt is finished."""
     if s.phase == "finished":
         return None
-    doubt = next((c for c in s.calls.values() if c.state == "doubt"), None)
-    if doubt:
-        return AwaitDecision(doubt.approval, 0)
-    at = s.unsettled
-    if s.world == "closed" and at and at.state == "started" and s.started[at.id].risk in ("destructive", "network"):
-        return RaiseDoubt(at)
-    if s.world == "closed" and s.restart:
-        return _pending_without_world(s)
+    for call in s.calls.values():
+        if call.state == "doubt":
+            return AwaitDecision(call.approval, 0)
+    if s.world == "closed":
+        at = s.unsettled
+        if at and at.state == "started" and s.started[at.id].risk in ("destructive", "network"):
+            return RaiseDoubt(at)
+        if s.restart:
+            return _pending_without_world(s)
     if s.world != "open" and s.phase not in ("stopped", "verified"):
         return Open()
     match s.phase:

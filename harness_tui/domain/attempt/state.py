@@ -68,7 +68,10 @@ class AttemptState(msgspec.Struct):
     @property
     def unsettled(self) -> Call | None:
         """The call the loop is at: the first of the batch that has no result yet."""
-        return next((c for c in self.calls.values() if c.state != "settled"), None)
+        for call in self.calls.values():
+            if call.state != "settled":
+                return call
+        return None
 
     @property
     def claim(self) -> str:
