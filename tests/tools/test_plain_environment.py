@@ -164,6 +164,23 @@ async def test_an_error_that_cannot_be_printed_is_still_named() -> None:
     assert await perform(fail) == ToolOutcome(False, "Mute")
 
 
+async def test_sync_tools_share_resting_threads_and_never_wait_for_a_busy_one() -> None:
+    met = threading.Barrier(2)
+    seen: list[int] = []
+
+    def note() -> None:
+        seen.append(threading.get_ident())
+
+    def meet() -> None:
+        met.wait(10)
+
+    await perform(note)
+    await perform(note)
+    assert len(set(seen)) == 1
+    both = await asyncio.gather(perform(meet), perform(meet))
+    assert [outcome.ok for outcome in both] == [True, True]
+
+
 async def test_a_sync_tool_that_never_returns_ends_at_its_deadline_and_holds_nobody_up() -> None:
     release = threading.Event()
     seen: list[bool] = []
