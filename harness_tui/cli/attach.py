@@ -38,8 +38,14 @@ def attach(first: StartRun | None = None, *, theme: str = "", ascii: bool | None
     from ..console.run import run_console
 
     theme = theme or os.environ.get("HARNESS_TUI_THEME", "")
-    code = run_console(_connector(paths, first), theme=theme, ascii=ascii, launch=_launch, log=paths.log)
+    code = run_console(_connector(paths, first), theme=theme, ascii=ascii, title=_here(), launch=_launch, log=paths.log)
     raise click.exceptions.Exit(code)
+
+
+def _here() -> str:
+    """The working directory as a person writes it: `~/site`."""
+    home, here = os.path.expanduser("~"), os.getcwd()
+    return "~" + here.removeprefix(home) if here == home or here.startswith(home + "/") else here
 
 
 def _connector(paths: Paths, first: StartRun | None) -> Connect:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..model import Model
 
 TEXT = 500
-LEAST = 60
+LEAST = 56
 """Below this width there are only words."""
 SNAPSHOT = 20_000
 """Characters of the page's text that are drawn at most."""
@@ -49,7 +49,7 @@ def body(m: Model, width: int, height: int) -> list[Line]:
     if shown is None:
         return empty.lines(m, 6, width, height)
     wide, high = (0, 0) if m.browser_text else picture_size(shown, width, height)
-    gap = 2 if wide else 0
+    gap = 2 if wide else 1
     words = _words(m, shown, max(1, width - wide - gap))
     words = words[m.browser_top if m.browser_text else 0 :]
     picture = m.pictures.get((shown.sha, wide, high))

@@ -43,8 +43,8 @@ def _tabs(m: Model, named: set[int]) -> Line:
 
 def _where(m: Model) -> str:
     engine = m.world.engine
-    host = f"  {safe_clip(engine.host, 40)}" if engine and engine.host else ""
-    return f"harness-tui  {safe_clip(m.title, 40)}{host}"
+    parts = ("harness-tui", safe_clip(m.title, 40), safe_clip(engine.host, 40) if engine else "")
+    return "  ".join(part for part in parts if part)
 
 
 # -- status ---------------------------------------------------------------------------------------------------------
