@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..domain import events as ev
 from ..domain.codec import to_json
 from ..domain.errors import ApprovalError, HarnessError
-from ..domain.events import Envelope, root_of
+from ..domain.events import HALTED, Envelope, root_of
 from ..domain.safetext import clip
 from ..domain.trace import line
 from ..domain.views import ApprovalRow, RunRow
@@ -62,9 +62,13 @@ class _Follower:
 
     def __init__(self, port: EnginePort, run: str, wish: Wish) -> None:
         self.port, self.run, self.wish = port, run, wish
+        self._said = ""
 
     async def until_end(self, pos: int) -> str:
         async for batch in self.port.batches(pos):
+            for item in batch.flow:
+                if (item.run, item.key) == (self.run, HALTED):
+                    raise HarnessError(f"{self.run} halted: {item.text}", exit_code=item.count)
             for wire in batch.events:
                 if root_of(wire.run) != self.run:
                     continue
@@ -81,7 +85,8 @@ class _Follower:
             output.emit(to_json(envelope))
         drawn = line(envelope)
         if drawn:
-            told = clip(drawn.text, NARRATED)
+            told = clip(_unrepeated(drawn.text, self._said), NARRATED)
+            self._said = drawn.text
             output.tell(f"{output.clock(drawn.at)}  {drawn.state:<6}  {drawn.kind:<6}  {told}")
 
     async def _asked(self, asked: ev.ApprovalRequested) -> bool:
@@ -108,6 +113,11 @@ class _Follower:
             await self.port.send(CancelRun(self.run, by="Ctrl-C"))
         except HarnessError as error:
             output.tell(str(error))
+
+
+def _unrepeated(text: str, before: str) -> str:
+    """`text` without the sentence that was told just before it: "stopped by error: X" after "X"."""
+    return text[: -len(before)].rstrip(" :") or text if before and text.endswith(before) else text
 
 
 def how_to_decide(kind: str, approval: str, digest: str) -> str:

@@ -78,6 +78,7 @@ def _log_to(paths: Paths) -> None:
     import logging
 
     paths.ensure()
+    logging.raiseExceptions = False  # a log on a full disk is no reason to write into the terminal
     log = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     logging.basicConfig(stream=os.fdopen(log, "a", encoding="utf-8"), level=logging.INFO, format=LOG_FORMAT)
 

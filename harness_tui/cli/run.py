@@ -105,8 +105,9 @@ def report(
 def print_text(document: dict[str, Any]) -> None:
     """The answer on stdout; the verdict beside it, and the claim only where it differs."""
     output.say(document["answer"] or document["reason"] or document["error"] or document["state"])
-    verdict = {True: "verified", False: "not verified", None: "nothing to verify"}[document["verified"]]
-    output.tell(f"{document['run']} {document['state']}: {verdict}: {document['reason']}")
+    verdict = {True: "verified", False: "not verified", None: "not checked"}[document["verified"]]
+    reason = "" if document["reason"] in ("", document["answer"]) else f": {document['reason']}"
+    output.tell(f"{document['run']} {document['state']}: {verdict}{reason}")
     if document["claim"] and document["claim"] != document["answer"]:
         output.tell(f'the model claimed: "{document["claim"]}"')
 

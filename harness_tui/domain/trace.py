@@ -98,7 +98,8 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.LoopStopped(stopped_by=by, reason=reason, claim=claim):
             return "note", "step", f"stopped by {by}: {reason}" + (f'  claim: "{claim}"' if claim else "")
         case ev.Verified(passed=passed, reason=reason):
-            return ("done" if passed else "fail"), "verify", ("verified: " if passed else "not verified: ") + reason
+            said = {True: ("done", "verified: "), False: ("fail", "not verified: "), None: ("note", "")}[passed]
+            return said[0], "verify", said[1] + reason
         case ev.RunFinished(state=state, reason=reason, exit=code):
             word = {"succeeded": "done", "failed": "fail", "cancelled": "cancel"}[state]
             return word, "step", f"{state}, exit {code}: {reason}"

@@ -16,7 +16,7 @@ from .. import __version__
 from ..agent.kit import Kit
 from ..config.clock import SystemClock
 from ..config.paths import Paths
-from ..domain.errors import UsageError
+from ..domain.errors import SetupError, UsageError
 from ..domain.events import EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
 from ..domain.seams import Clock
@@ -98,7 +98,10 @@ class Engine:
             self._sweeping.cancel()
         await self._supervisor.close(now=now or self._now)
         await self._services.close()
-        await self._note(EngineStopped("asked to stop"))
+        try:
+            await self._note(EngineStopped("asked to stop"))
+        except SetupError as error:  # a full disk: what was shown as saved is saved, and the file is still closed
+            _log.error("the stop could not be written down: %s", error)
         self._bus.close()
         await self.journal.close()
 

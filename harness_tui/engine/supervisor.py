@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ..agent.driver import Driver
 from ..agent.kit import Kit
 from ..domain.errors import HarnessError, SetupError
-from ..domain.events import Flow, RunFinished, RunStarted, Write
+from ..domain.events import HALTED, Flow, RunFinished, RunStarted, Write
 from ..domain.policy import may
 from ..domain.task import RunSpec
 from ..journal.journal import Journal
@@ -19,9 +19,6 @@ from .services import Services
 
 RETRY_HALTED = 15.0
 """Seconds after which a run that the disk or the set-up stopped is tried again."""
-
-HALTED = "halted"
-"""Flow key under which a halted run says why; the front end that waits for it ends with the error's exit code."""
 
 log = logging.getLogger(__name__)
 

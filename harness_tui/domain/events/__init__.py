@@ -41,7 +41,7 @@ from .engine import (
     EngineStarted,
     EngineStopped,
 )
-from .log import KINDS, NUMBER_OF, Envelope, Flow, Write, name_of, needs_power, root_of
+from .log import HALTED, KINDS, NUMBER_OF, Envelope, Flow, Write, name_of, needs_power, root_of
 from .run import (
     AttemptEnded,
     AttemptLaunched,
@@ -51,6 +51,7 @@ from .run import (
 )
 
 __all__ = [
+    "HALTED",
     "KINDS",
     "NUMBER_OF",
     "ApprovalDecided",

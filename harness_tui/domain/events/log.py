@@ -131,6 +131,10 @@ class Flow(msgspec.Struct, frozen=True):
     count: int = 0
 
 
+HALTED = "halted"
+"""Flow key under which a run that cannot go on for now says why; `count` is the exit code of who only waits for it."""
+
+
 def root_of(uid: str) -> str:
     """`r17/1` -> `r17`: children are named `<parent uid>/<via>`."""
     return uid.partition("/")[0]
