@@ -148,7 +148,8 @@ Job = Callable[[], Callable[[], object]]
 
 _resting: list[SimpleQueue[Job]] = []
 """Inboxes of threads without work: starting a thread costs several times what the call does."""
-RESTING = 4
+RESTING = 16
+"""Threads kept at most; as many loops at once call sync tools without starting any."""
 os.register_at_fork(after_in_child=_resting.clear)
 
 
