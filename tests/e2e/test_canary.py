@@ -1,5 +1,4 @@
-"""A password used by a whole run is nowhere afterwards: not in the home, not in a stream, not in any argv or environment
-it has no business in, and in no spelling."""
+"""A password used by a whole run is nowhere afterwards: not in the home, a stream or an argv, in no spelling."""
 
 from __future__ import annotations
 
