@@ -105,7 +105,7 @@ def _armed(m: Model, row: ApprovalRow) -> list[Span]:
             out += [Span(f"  {key} ", "key"), Span(what)]
         return [*out, Span(f"   {missing}" if missing else "", "warn_text")]
     if m.focus != 4:
-        return [Span(" 4 ", "key"), Span("to decide here", "dim"), Span(f"   {missing}" if missing else "", "dim")]
+        return [Span(" 4 ", "key"), Span("to decide here", "dim")]
     blocks = {"blur": "this terminal has no focus", "small": "make the window larger to read it"}
     why = next((text for block, text in blocks.items() if block in m.arming.blocks), missing)
     return [Span(" not armed "), Span(f"  {why}", "dim")]

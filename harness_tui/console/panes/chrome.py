@@ -171,6 +171,8 @@ def _offers(m: Model) -> list[tuple[str, str]]:
             return [("enter", "open"), follow, ("/", "filter"), ("y", "copy")]
         case 2 | 3:
             run = m.world.views.runs.get(m.runs.current)
+            if m.focus == 2 and m.filters.get(2):
+                return [("esc", f"clear /{m.shown_filter_of(2)}"), *([("enter", "open")] if run else [])]
             if run is None:
                 return []
             cancel = [_offer("runs.cancel")] if run.open else []

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DEMO = (":demo", "the keyless tour, 20 s")
 RUN = (":run TASK", "one run")
+UNFILTER = ("esc", "clear the filter")
 WORDS: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {
     1: ("Nothing has happened yet.", (DEMO, RUN)),
     2: ("No runs yet.", (DEMO, RUN)),
@@ -25,9 +26,11 @@ WORDS: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 
 
-def lines(m: Model, pane: int, width: int, height: int, sentence: str = "") -> list[Line]:
+def lines(
+    m: Model, pane: int, width: int, height: int, sentence: str = "", helps: tuple[tuple[str, str], ...] = ()
+) -> list[Line]:
     """The pane's empty state in exactly `height` lines; while there is no engine yet it says so instead."""
-    text, helps = WORDS[pane]
+    text, helps = WORDS[pane][0], helps or WORDS[pane][1]
     if m.link.state == "starting" and m.world.engine is None:
         text, helps = "The engine is starting.", (("q", "leave"),)
     elif m.link.state == "lost" and m.world.engine is None:

@@ -46,7 +46,7 @@ def right(m: Model) -> str:
 def body(m: Model, width: int, height: int) -> list[Line]:
     if not m.runs.ids:
         if m.filters.get(2):
-            return empty.lines(m, 2, width, height, f"No run matches /{m.shown_filter_of(2)}.")
+            return empty.lines(m, 2, width, height, f"No run matches /{m.shown_filter_of(2)}.", (empty.UNFILTER,))
         return empty.lines(m, 2, width, height)
     room = table_height(len(m.runs.ids), height)
     ids = max(4, *(len(ident) for ident in m.runs.ids[:200]))
