@@ -223,6 +223,8 @@ def test_a_credential_that_is_not_set(home: Paths, tmp_path: Path, news: str) ->
     task = tmp_path / "mine.toml"
     task.write_text(TASK.read_text().replace("http://127.0.0.1:8765", origin).replace("HARNESS_TUI_DEMO_", "NOT_SET_"))
     running = Running.start(home, "run", "--task", str(task), "--api", "stand-in", *JSON)
+    approval, digest = running.asked()
+    assert run(home, "approvals", "approve", approval, "--digest", digest).code == 0
     one_sentence(running.end(), 7, "NOT_SET_USER is not set", "Set NOT_SET_USER")
     whole(home)
 
