@@ -29,6 +29,19 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
 
 
 @pytest.fixture(scope="session")
+def light_browser() -> Iterator[None]:
+    """Chromium without its windows where it is installed: the same engine at half the cost of a start.
+
+    For tests of pages and verdicts; what a user types (tests/cli, tests/ssh) runs the browser a user has.
+    """
+    shell = shutil.which("chromium-headless-shell")
+    with pytest.MonkeyPatch.context() as patch:
+        if shell and "HARNESS_TUI_BROWSER" not in os.environ:
+            patch.setenv("HARNESS_TUI_BROWSER", shell)
+        yield
+
+
+@pytest.fixture(scope="session")
 def program() -> object:
     """`program("tmux")`: where a program is; the test fails with the one remedy when it is missing."""
 

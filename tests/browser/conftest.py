@@ -13,6 +13,11 @@ from harness_tui.tools.browser.chromium import Chromium
 from .news_site import NewsSite
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _light(light_browser: None) -> None:
+    """All of this room's browsers."""
+
+
 @pytest.fixture
 def news_site() -> Iterator[Callable[..., NewsSite]]:
     """`news_site("quirk")`: a running site."""
