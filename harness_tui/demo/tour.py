@@ -21,7 +21,7 @@ from ..config.taskfile import load_task
 from ..domain.errors import SetupError, UsageError
 from ..domain.task import DEFAULT_ATTEMPTS, Guardrails, ModelSpec, RunSpec, Service, TaskFile
 from .records import Vote, read_votes
-from .site import PASSWORD, READY, USER, VARIANTS
+from .variants import PASSWORD, READY, USER, VARIANTS
 
 TASK = Path(__file__).with_name("upvote.toml")
 TITLE = "Upvote the first story"
@@ -37,7 +37,7 @@ def prepare(paths: Paths, *, stage: int | None = None, variant: str = "normal") 
 
     Args:
         stage: 1 to 4; None is everything, like 4.
-        variant: how the site behaves, a key of `site.VARIANTS`.
+        variant: how the site behaves, a key of `variants.VARIANTS`.
 
     Raises UsageError for an unknown stage or variant, SetupError when the home cannot be written.
     """

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness_tui.demo.records import Records, read_votes
-from harness_tui.demo.site import VARIANTS, _local
+from harness_tui.demo.site import _local
+from harness_tui.demo.variants import VARIANTS
 
 from .demo_site import RIGHT, WRONG, SiteProcess, await_port
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness_tui.config.paths import Paths
-from harness_tui.demo.site import VARIANTS
+from harness_tui.demo.variants import VARIANTS
 from harness_tui.engine import worlds
 
 from . import tours
