@@ -75,11 +75,11 @@ def _launch(intent: Intent) -> AnyCommand:
     from ..config.paths import Paths
     from ..console.intents import RunTask, StartDemo
     from ..domain.errors import UsageError
-    from . import demo, run
+    from . import run, tours
 
     match intent:
         case StartDemo(name):
-            return demo.command(Paths.default(), name)
+            return tours.command(Paths.default(), name)
         case RunTask(prompt):
             return run.command(run.plain_task(prompt))
     raise UsageError("The console cannot start this.")

@@ -33,7 +33,12 @@ format_option = click.option(
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Whether this command line asked for JSON: known before parsing, as a usage error is answered in JSON too."""
+    """Whether this command line asks for JSON: known before parsing, as a usage error is answered in JSON too.
+
+    `demo` without the console prints JSON unless told otherwise.
+    """
+    if argv[:1] == ["demo"] and "--output-format" not in "\0".join(argv):
+        return "--headless" in argv or "--yes" in argv or not (sys.stdin.isatty() and sys.stderr.isatty())
     joined = "\0".join(argv).replace("--output-format=", "--output-format\0")
     return "--output-format\0json" in joined or "--output-format\0stream-json" in joined
 

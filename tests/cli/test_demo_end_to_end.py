@@ -28,7 +28,7 @@ def demo(home: Paths) -> Iterator[Running]:
 
 
 def test_yes_votes_and_is_verified(home: Paths) -> None:
-    done = run(home, "demo", "--headless", "--yes", "--output-format", "json")
+    done = run(home, "demo", "--headless", "--yes")
     assert done.code == 0, done.err
     result = done.json
     assert set(result) == FIELDS | {"site", "stage"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from harness_tui.cli.demo import may_approve
+from harness_tui.cli.tours import may_approve
 from harness_tui.config.paths import Paths
 from harness_tui.demo import tour
 from harness_tui.demo.stories import stories

@@ -1,0 +1,50 @@
+"""What a tour of the demo starts, and what `--yes` may decide in it; for the verb and for the console's `:demo`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..config.paths import Paths
+    from ..domain.task import RunSpec
+    from ..domain.views import ApprovalRow
+    from ..port.commands import StartRun
+
+NAMES = ("upvote",)
+
+
+def command(paths: Paths, name: str = "upvote", *, stage: int | None = None, variant: str = "normal") -> StartRun:
+    """The run of a tour, on a fresh site. Raises UsageError for a name there is not (yet)."""
+    from ..demo import tour
+    from ..domain.errors import UsageError
+    from ..port.commands import StartRun
+
+    if name not in ("", *NAMES):
+        raise UsageError(f'There is no demo "{name}".', f"Choose one of: {', '.join(NAMES)}.")
+    tour.cleanup_old(paths)
+    return StartRun(tour.prepare(paths, stage=stage, variant=variant))
+
+
+def browser_in_sight() -> bool:
+    """Whether a browser and what its driver needs are installed: a look, no start, so that the console comes at once.
+
+    What a look cannot see, the run meets and says itself.
+    """
+    import ctypes
+    import importlib.util
+
+    from ..tools.browser import chromium
+
+    try:
+        ctypes.CDLL("libatomic.so.1")
+    except OSError:
+        return False
+    return importlib.util.find_spec("playwright") is not None and bool(chromium.find())
+
+
+def may_approve(row: ApprovalRow, spec: RunSpec) -> bool:
+    """Whether `--yes` may decide this: the task's own `[approve]` click, on the demo's own loopback site."""
+    from urllib.parse import urlsplit
+
+    loopback = urlsplit(spec.task.start_url).hostname in ("127.0.0.1", "::1", "localhost")
+    return bool(loopback and spec.service and row.kind == "action" and row.selector)
