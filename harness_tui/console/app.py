@@ -24,7 +24,7 @@ from .perform import Performer
 from .widgets.surface import Surface
 
 if TYPE_CHECKING:
-    from .run import Options
+    from .options import Options
 
 LATE = 2.0
 """Seconds a terminal may be behind before the status line says so."""

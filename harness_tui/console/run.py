@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from ..domain.errors import HarnessError
 from . import terminal
 from .feed import Attached, Connect, attach
 from .frames import Ink
+from .options import Options
 from .perform import Launch
 
 if TYPE_CHECKING:
@@ -28,34 +28,6 @@ SETTINGS = {
     "ESCDELAY": "25",
 }
 """What Textual reads from the environment at import."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a console is started.
-
-    Attributes:
-        connect: returns a connected port; LinkLost is tried again, any other HarnessError ends the console.
-        theme: name of a theme; ascii: no character beyond ASCII.
-        launch: turns `:demo` and `:run` into a command (see `perform.Launch`).
-        log: file that gets the trace of a crash, without values.
-        exports: folder for exported text.
-        fps: the operator's own pace, or None.
-        title: what the terminal's title says after the name; by: who decides, for the journal.
-    """
-
-    connect: Connect
-    theme: str
-    ascii: bool = False
-    mouse: bool = False
-    ssh: bool = False
-    ink: Ink = "true"
-    fps: float | None = None
-    title: str = ""
-    by: str = "operator"
-    launch: Launch | None = None
-    log: Path | None = None
-    exports: Path = field(default_factory=Path.cwd)
 
 
 def run_console(

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from harness_tui.console.app import ConsoleApp
-from harness_tui.console.run import Options
+from harness_tui.console.options import Options
 
 from .fake_port import NOW, FakeEngine
 

@@ -12,7 +12,7 @@ from textual.events import CursorPosition
 from textual.pilot import Pilot
 
 from harness_tui.console.app import ConsoleApp
-from harness_tui.console.run import Options
+from harness_tui.console.options import Options
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Envelope, Event
 from harness_tui.domain.messages import Text, Usage
