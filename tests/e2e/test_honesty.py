@@ -10,7 +10,7 @@ import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.demo.variants import VARIANTS
-from harness_tui.engine import worlds
+from harness_tui.engine import services, worlds
 
 from . import tours
 from .tours import Tour
@@ -39,6 +39,7 @@ class Finished:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worlds, "environment", tours.impatient(30.0))
+        patch.setattr(services, "READY_TIMEOUT", 60.0)
         yield Finished(tmp_path_factory.mktemp("honesty"))
 
 

@@ -59,8 +59,8 @@ async def deciding(engine: Engine) -> AsyncIterator[None]:
                 event = wire.open().event
                 if isinstance(event, ApprovalRequested):
                     row = engine.journal.views.approvals[event.id]
-                    spec = engine._supervisor.driver(root_of(wire.run)).spec  # type: ignore[union-attr]
-                    if may_approve(row, spec):
+                    driver = engine._supervisor.driver(root_of(wire.run))
+                    if driver and may_approve(row, driver.spec):
                         with contextlib.suppress(ApprovalError):
                             await engine.send(Decide(row.id, row.digest, "approved", by="--yes"))
 
