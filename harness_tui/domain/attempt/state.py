@@ -134,7 +134,7 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
             s.carried.pop(approval, None)
             s.tools.append(tool)
             s.started[call] = event
-            s.acted = s.acted or risk in ("destructive", "network")
+            s.acted = s.acted or risk == "destructive" or bool(approval)
         case ev.ToolFinished(call, tool, ok, text):
             at = s.calls[call]
             at.state = "settled"

@@ -30,7 +30,7 @@ class AttemptEnded(Event, frozen=True):
         passed: the verifier's verdict; None when nothing verified the claim.
         fatal: another attempt cannot help.
         interrupted: the world died under it; it does not count against the limit.
-        acted: it performed at least one destructive or network call.
+        acted: it performed a call that changes something: a destructive one, or one that had to be approved.
         tools: names of its calls in order, `harness_auto_login` included.
     """
 
