@@ -24,6 +24,12 @@ NOWHERE = TaskFile(prompt="look", start_url="http://127.0.0.1:9/")
 URL = ToolCall("u", "browser_url", {})
 
 
+@pytest.fixture(autouse=True)
+def _whole_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed and hung here is the browser a user has, not the light one."""
+    monkeypatch.delenv("HARNESS_TUI_BROWSER", raising=False)
+
+
 def _browser_pid(hand: Hand) -> int:
     """The browser's main process: the one whose parent is the driver."""
     marker = hand.world._chromium._marker
