@@ -47,7 +47,7 @@ class _Borrowed(Chromium):
             await context.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def lender() -> AsyncIterator[Chromium]:
     chromium = Chromium()
     await chromium.start()
