@@ -27,11 +27,11 @@ def test_detach_restores_the_terminal_and_says_what_goes_on():
         terminal.wait_for("deps-bump")
         assert terminal.lflags() != before
         assert b"\x1b[?1000h" not in terminal.output, "the mouse is off by default"
+        terminal.wait_for(b"\x1b]2;(2) harness-tui ~/site\x07")
         terminal.send("q")
         assert terminal.wait_end() == 0
         assert_restored(terminal)
         assert terminal.lflags() == before
-        assert b"\x1b]2;(2) harness-tui ~/site\x07" in terminal.output
         assert b"engine keeps running (4 runs, 2 approvals waiting)" in terminal.output
 
 
