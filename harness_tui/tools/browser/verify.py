@@ -83,8 +83,10 @@ class Verifier:
         if fatal:
             return Verdict(False, fatal, fatal=True, checks=checks)
         if failed:
-            return Verdict(False, _headline(failed), checks=checks)
-        return Verdict(True, _headline([text for text, _ in found]), checks=checks)
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            return Verdict(False, failed[0] + more, checks=checks)
+        all_hold = f"; all {len(found)} checks hold" if len(found) > 1 else ""
+        return Verdict(True, found[0][0] + all_hold, checks=checks)
 
     async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
         """Why the goal is reached, or ""; looks at the page as it is, without loading it again."""
@@ -204,12 +206,6 @@ def _changed(
     was = {s["id"]: s["voted"] for s in before if s["id"] != first["id"]}
     others = [s.id for s in now if s.id in was and s.voted != was[s.id] and (s.voted or both_ways)]
     return f"the vote of another story changed on {where}: {', '.join(others)}" if others else ""
-
-
-def _headline(said: list[str]) -> str:
-    """One sentence for people; all checks stand in the verdict."""
-    more = len(said) - 1
-    return said[0] + (f" (and {more} more)" if more else "")
 
 
 def performed(condition: str, done: Sequence[Performed], first: dict[str, Any] | None) -> bool:
