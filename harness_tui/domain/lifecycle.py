@@ -62,6 +62,9 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
     passed = verdict.passed if verdict else (None if state == "interrupted" else False)
     judged = verdict is not None and verdict.passed is not None and not code
     reason = verdict.reason if verdict and judged else (stop.reason if stop else a.lost)
+    if passed is None and state == "ended" and a.done and not any(call.ok for call in a.done):
+        # No verifier is needed to see that nothing came of it.
+        passed, reason = False, f"nothing it tried worked: {a.last_result[:200]}"
     if refused:
         reason = f"the operator {a.refusal} it" if a.refusal == "denied" else "nobody decided in time"
     fatal = bool(code) or bool(verdict and verdict.fatal)

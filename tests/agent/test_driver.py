@@ -284,6 +284,15 @@ async def test_unknown_tools_are_answered_and_the_loop_goes_on(journal: Journal)
     assert "no tool lok" in b.model.requests[1].messages[-1].parts[0].text  # type: ignore[union-attr]
 
 
+async def test_a_run_whose_every_call_failed_has_not_succeeded(journal: Journal) -> None:
+    b = bench(journal, call("look"), say("could not look"), attempts=1)
+    b.shared["fails"] = True
+    _, task = await b.start()
+    await task
+    assert (b.row.verified, b.row.exit) == (False, 1)
+    assert b.row.reason == "nothing it tried worked: look done"
+
+
 async def test_nothing_verified_what_it_did(journal: Journal) -> None:
     b = bench(journal, call("poke"), say("I did it"))
     driver, task = await b.start()

@@ -129,7 +129,7 @@ class FakeWorld:
                 await result
         if self.shared.pop("die", False):
             raise EnvironmentLost("the browser was killed")
-        return ToolOutcome(True, f"{tool_call.name} done")
+        return ToolOutcome(not self.shared.get("fails"), f"{tool_call.name} done")
 
     async def after_batch(self) -> Interlude:
         return self.shared.pop("interlude", Interlude())

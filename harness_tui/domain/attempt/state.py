@@ -74,6 +74,12 @@ class AttemptState(msgspec.Struct):
         return None
 
     @property
+    def last_result(self) -> str:
+        """What the last finished call said."""
+        results = [p.text for m in self.messages for p in m.parts if isinstance(p, ToolResult)]
+        return results[-1] if results else ""
+
+    @property
     def claim(self) -> str:
         """What the model last said without asking for a call: its own word that it is done, or ""."""
         said = [m.text for m in self.messages if m.role == "assistant" and m.text and not m.calls]
