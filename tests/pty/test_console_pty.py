@@ -182,9 +182,7 @@ def test_a_lone_escape_is_a_key():
 @pytest.mark.parametrize("hidden", ["stdin", "stderr"])
 def test_without_a_terminal_it_refuses_with_one_sentence(hidden):
     plain = {"stdin": subprocess.DEVNULL} if hidden == "stdin" else {"stdin": None}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.pty.host"], cwd=REPO, capture_output=True, **plain
-    )
+    done = subprocess.run([sys.executable, "-m", "tests.pty.host"], cwd=REPO, capture_output=True, **plain)
     assert done.returncode == 2
     assert done.stderr.decode().count("\n") == 1 and "needs a terminal" in done.stderr.decode()
 
