@@ -10,8 +10,9 @@ from ..domain import inputs as inp
 from ..domain.errors import HarnessError, ModelError
 from ..domain.events import AttemptEnded, Event, Flow, LoginHandled, root_of
 from ..domain.ledger import Refused
+from ..domain.lifecycle import UNVERIFIED
 from ..domain.messages import Answer, Delta
-from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome
+from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
 from ..models.retry import MAX_TRIES, delay
@@ -212,9 +213,6 @@ class Effects:
     async def _verify(self, s: at.AttemptState) -> inp.Input:
         hit("verify.before")
         if self.world is None:
-            from ..domain.lifecycle import UNVERIFIED
-            from ..domain.seams import Verdict
-
             return inp.Checked(Verdict(None, UNVERIFIED))
         return inp.Checked(await self.world.verify(s.done, s.baseline))
 

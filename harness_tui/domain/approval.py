@@ -10,10 +10,6 @@ import msgspec
 from .events import Fact
 from .messages import Risk
 
-ApprovalState = Literal[
-    "requested", "approved", "denied", "expired", "withdrawn", "executing", "done", "failed", "in_doubt"
-]
-OPEN_STATES = ("requested",)
 MIN_DIGEST = 12
 """Hex digits of a digest a decision must name at least."""
 

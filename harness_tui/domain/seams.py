@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from .approval import Judgement
-from .events import Envelope, Event, Flow, Write
+from .events import Envelope, Event, Write
 from .messages import Answer, Delta, ModelRequest, ToolCall, ToolSpec
 from .task import Level
 
@@ -78,12 +78,6 @@ class Log(Protocol):
 
     async def append(self, writes: Sequence[Write]) -> list[Envelope]:
         """Commit all writes in one transaction, or none. Raises Conflict, or SetupError when the disk refuses."""
-        ...
-
-
-class FlowSink(Protocol):
-    def flow(self, item: Flow) -> None:
-        """Hand one flow item to whoever watches; never blocks, may drop."""
         ...
 
 

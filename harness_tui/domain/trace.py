@@ -6,6 +6,7 @@ import msgspec
 
 from . import events as ev
 from .events import Envelope, root_of
+from .messages import Part, Text, ToolCall
 from .safetext import clip
 
 WIDTH = 1000
@@ -57,7 +58,7 @@ def _draw(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.ModelRequested(iteration=iteration, hold=hold):
             return "run", "model", f"asks the model, turn {iteration}, {hold} tok held"
         case ev.ModelAnswered(usage=usage, parts=parts, stop=stop):
-            said = ev_text(parts)
+            said = _said(parts)
             cut = "  CUT: the stream ended early" if stop == "cut" else ""
             return "done", "model", f"in {usage.input} out {usage.output}{cut}  {said}".rstrip()
         case ev.ModelFailed(error=error, retry_at=retry_at):
@@ -115,10 +116,8 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
             return None
 
 
-def ev_text(parts: tuple[object, ...]) -> str:
+def _said(parts: tuple[Part, ...]) -> str:
     """What an answer says in one line: its text, then the calls it makes."""
-    from .messages import Text, ToolCall
-
     said = " ".join(p.text for p in parts if isinstance(p, Text))
     calls = ", ".join(p.name for p in parts if isinstance(p, ToolCall))
     return f"{said}  -> {calls}".strip() if calls else said

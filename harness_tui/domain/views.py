@@ -9,9 +9,6 @@ import msgspec
 from .events import Fact
 from .messages import Usage
 
-RUN_OPEN = ("running", "waiting", "retrying", "in_doubt")
-RUN_ENDED = ("succeeded", "failed", "cancelled")
-
 
 class RunRow(msgspec.Struct, omit_defaults=True):
     """One run. A root row carries the sums over its attempts; an attempt's row its own share.

@@ -87,7 +87,7 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _drive(self, uid: str, spec: RunSpec, kit: Kit) -> None:
-        driver = Driver(uid, spec, kit, restart=worlds.uses_browser(spec))
+        driver = Driver(uid, spec, kit, restart=kit.environment(spec, uid).recovery == "restart")
         self._drivers[uid] = driver
         self._tasks[uid] = asyncio.create_task(self._keep(uid, driver), name=f"run {uid}")
 
