@@ -16,7 +16,20 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Answer, Delta, Message, ModelRequest, Part, Text, ToolCall, ToolResult, ToolSpec, Usage
+from ..domain.messages import (
+    Answer,
+    Delta,
+    Message,
+    ModelRequest,
+    Part,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+from ..domain.money import Free, Price
 
 PACE = "HARNESS_TUI_STAND_IN_PACE"
 """Seconds one answer takes, so that people can watch; unset or unreadable means none."""
@@ -194,7 +207,11 @@ class StandIn:
             yield Delta(word)
         calls = any(isinstance(part, ToolCall) for part in parts)
         usage = Usage(input=_tokens((request.messages, request.tools)), output=_tokens(parts))
-        yield Answer(parts, usage, "tool_calls" if calls else "end", self.name, usage_reported=False)
+        stop: Stop = "tool_calls" if calls else "end"
+        yield Answer(parts, usage, stop, self.name, usage_reported=False, usd=0, mark="priced")
+
+    async def price(self) -> Price | None:
+        return Free("a stand-in costs nothing")
 
     async def close(self) -> None:
         """There is nothing to close."""

@@ -11,8 +11,18 @@ Risk = Literal["read_only", "idempotent", "destructive", "network"]
 
 RISKS: tuple[Risk, ...] = ("read_only", "idempotent", "destructive", "network")
 
-Stop = Literal["end", "tool_calls", "length", "filtered", "cut", "other"]
-"""Why a model stopped; "cut" means the stream ended with no reason, so the answer is incomplete."""
+Stop = Literal["end", "tool_calls", "length", "context_full", "refusal", "filtered", "paused", "cut", "other"]
+"""Why a model stopped, the same words for every family.
+
+"paused": the provider wants the conversation back to go on with the same turn; "cut": the stream ended with no reason,
+so the answer is incomplete; "other": a reason nobody knew when this was written.
+"""
+
+Mark = Literal["reported", "priced", "estimated", "unknown"]
+"""Where an amount of money comes from, from the surest to none: the provider named it; reported tokens times a known
+price; estimated tokens or a price known by the model's name alone; no price."""
+
+MARKS: tuple[Mark, ...] = ("reported", "priced", "estimated", "unknown")
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
@@ -46,15 +56,29 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=T
     ok: bool = True
 
 
+class Image(msgspec.Struct, frozen=True, tag="image"):
+    """A picture: `media` is its type (`image/png`, `image/jpeg`, ...), `data` its bytes in base64."""
+
+    media: str
+    data: str
+
+
 class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
-    """A provider's own part, replayed verbatim and only to the family and model line it came from."""
+    """A provider's own form of a message, kept because the neutral parts lose something of it (signatures).
+
+    The adapter of the same family and model line sends `raw` back verbatim, as its own docstring tells; every other
+    adapter ignores it and uses the neutral parts beside it.
+
+    Attributes:
+        model: the model line, as `models.family.line` has it.
+    """
 
     family: str
     model: str
     raw: dict[str, Any]
 
 
-Part = Text | Reasoning | ToolCall | ToolResult | Opaque
+Part = Text | Reasoning | ToolCall | ToolResult | Image | Opaque
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -115,13 +139,15 @@ class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One model call. `max_output` is in tokens; None leaves it to the server."""
+    """One model call: what every family has. Sampling and the like are the adapter's own options (`task.Options`).
+
+    Attributes:
+        max_output: tokens the answer may have at most, because the budget holds no more; None = no such limit.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     max_output: int | None = None
-    seed: int | None = None
-    temperature: float | None = None
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -132,14 +158,25 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The whole answer of one model call; the last item of every stream."""
+    """The whole answer of one model call; the last item of every stream.
+
+    Attributes:
+        model: who answered, as people read it; of a router the leg that did.
+        usage_reported: False when the server sent no usage and the figures are our estimate.
+        usd: what the call cost, in nano-dollars (`domain.money`); None when no price is known.
+        notes: what the operator should know of this call (a dropped parameter, a cut prompt), a sentence each.
+        dropped: request parameters this endpoint refused, which were left out.
+    """
 
     parts: tuple[Part, ...]
     usage: Usage = Usage()
     stop: Stop = "end"
     model: str = ""
     usage_reported: bool = True
-    """False when the server sent no usage and the figures are our estimate."""
+    usd: int | None = None
+    mark: Mark = "unknown"
+    notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @property
     def message(self) -> Message:

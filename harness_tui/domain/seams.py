@@ -10,6 +10,7 @@ import msgspec
 from .approval import Judgement
 from .events import Envelope, Event, Write
 from .messages import Answer, Delta, ModelRequest, ToolCall, ToolSpec
+from .money import Price
 from .task import Level
 
 
@@ -24,7 +25,7 @@ class Clock(Protocol):
 
 
 class Model(Protocol):
-    """One model behind one endpoint.
+    """One model behind one endpoint, or several behind a router.
 
     Attributes:
         name: as the endpoint knows it.
@@ -35,7 +36,11 @@ class Model(Protocol):
     label: str
 
     def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
-        """Yield deltas and, last, exactly one Answer. Raises ModelError."""
+        """Yield deltas and, last, exactly one Answer, its cost included. Raises ModelError."""
+        ...
+
+    async def price(self) -> Price | None:
+        """What calls cost; None when nobody knows. May read a table on first use, off the event loop."""
         ...
 
     async def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,10 +33,12 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Budget(_Table, frozen=True):
-    """`[budget]`: what one run may spend over all attempts. usd = None means no money limit."""
+    """`[budget]`: what one run may spend over all attempts, and one model call of it. usd = None: no money limit."""
 
     tokens: int = DEFAULT_TOKENS
     usd: float | None = None
+    call_tokens: int = 0
+    call_usd: float | None = None
 
 
 class Guardrails(_Table, frozen=True):
@@ -132,6 +134,43 @@ class Approve(_Table, frozen=True):
     selectors: tuple[str, ...] = ()
 
 
+class Options(_Table, frozen=True):
+    """How a model is asked. Each family takes what it knows; `None` and "" leave a thing to the server.
+
+    Attributes:
+        max_tokens: tokens of one answer.
+        effort: depth of reasoning, in the vendor's words (`low`, `high`, ...).
+        parallel_tools: whether one answer may ask for several calls.
+        version: the `anthropic-version` header, for servers that know an older one only.
+        extra: merged into every request body as it is.
+    """
+
+    seed: int | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    effort: str = ""
+    parallel_tools: bool | None = None
+    version: str = ""
+    extra: dict[str, Any] = {}
+
+
+class ModelTable(Options, frozen=True):
+    """`[model]` of a task file, `[model]` and `[models.ROLE]` of the configuration.
+
+    Attributes:
+        key: a handle, `vault:NAME` or `env:VAR`; "" = the vendor's own variable, for the vendor's own address.
+        fallback: names of `[models.NAME]` tables asked in turn when this one fails.
+        keep_local: never leave this one for a fallback, not even when it fails.
+    """
+
+    url: str = ""
+    api: str = ""
+    model: str = ""
+    key: str = ""
+    fallback: tuple[str, ...] = ()
+    keep_local: bool = False
+
+
 class TaskFile(_Table, frozen=True):
     """A task file (`run --task FILE.toml`)."""
 
@@ -141,6 +180,7 @@ class TaskFile(_Table, frozen=True):
     level: Level = "L2"
     allow_urls: tuple[str, ...] = ()
     allow_selectors: tuple[str, ...] = ()
+    model: ModelTable | None = None
     budget: Budget = Budget()
     guardrails: Guardrails = Guardrails()
     stories: Stories | None = None
@@ -151,12 +191,21 @@ class TaskFile(_Table, frozen=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which model: `key` is a handle such as `env:OPENAI_API_KEY`, never a value."""
+    """Which model, settled: nothing is guessed any more.
+
+    Attributes:
+        key: a handle, `vault:NAME` or `env:VAR`, never a value; "" = none is sent.
+        fallbacks: asked in turn when this one fails; none of them has fallbacks of its own.
+        keep_local: the fallbacks are never asked.
+    """
 
     api: str
     model: str
     url: str = ""
     key: str = ""
+    options: Options = Options()
+    fallbacks: tuple[ModelSpec, ...] = ()
+    keep_local: bool = False
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -177,16 +226,20 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         task: prompt, tools, guardrails, login and verification.
+        roles: models of named roles (`compactor`, `judge`); a role that is not named here is `model`.
         attempts: how many attempts may end unverified before the run fails.
+        record: absolute path of the cassette to write, or "".
         in_process: its tools are Python objects of the caller; another process cannot recover it.
     """
 
     task: TaskFile
     model: ModelSpec
+    roles: dict[str, ModelSpec] = {}
     title: str = ""
     workspace: str = ""
     attempts: int = DEFAULT_ATTEMPTS
     approval_life: float = APPROVAL_LIFE
     stage: int | None = None
     service: Service | None = None
+    record: str = ""
     in_process: bool = False

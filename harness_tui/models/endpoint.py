@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -11,18 +12,27 @@ from ..domain.errors import CredentialError, UsageError
 from ..domain.safetext import clip
 
 OLLAMA_PORT = 11434
+_ENDPOINT = re.compile(r"/(chat/completions|responses|messages)$")
+_MODELS = re.compile(r"/models(/.*)?$")
+_VERSION = re.compile(r"/v\d+(alpha|beta)?\d*$")
 DETAIL = 300
 """Characters kept of what a server says about an error."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One model at one URL with one key; neither `repr` nor `shown` contain the key."""
+    """One model at one URL with one key; neither `repr` nor `shown` contain the key.
+
+    Attributes:
+        key_source: where the key came from, for people: `OPENAI_API_KEY (environment)`, `NAME (keyring)`.
+        key_name: the name under which a key for this server is looked for, `OPENAI_API_KEY`.
+    """
 
     url: str
     model: str
     key: str = field(default="", repr=False)
     key_source: str = ""
+    key_name: str = "OPENAI_API_KEY"
 
     @property
     def host(self) -> str:
@@ -41,11 +51,22 @@ class Endpoint:
         return clip(" ".join(text.split()), DETAIL)
 
 
-def base_url(given: str) -> str:
-    """The base an OpenAI client takes: a scheme is added to a bare host, `/v1` where there is no path. UsageError."""
+def base_url(given: str, api: str = "openai-chat") -> str:
+    """The base that vendor's SDK takes: a scheme is added to a bare host, and the version where it belongs. UsageError.
+
+    OpenAI families end in `/v1` (added where there is no path), Anthropic's has none, Gemini's gets `/v1beta` unless it
+    ends in a version. What is pasted too much of (`/chat/completions`, `/messages`) is taken off.
+    """
     parts = _split(given, "--url")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return urlunsplit(parts._replace(path=path or "/v1", fragment=""))
+    path = _ENDPOINT.sub("", parts.path.rstrip("/")).rstrip("/")
+    if api == "anthropic":
+        path = path.removesuffix("/v1")
+    elif api == "gemini":
+        path = _MODELS.sub("", path)
+        path = path if _VERSION.search(path) else f"{path}/v1beta"
+    else:
+        path = path or "/v1"
+    return urlunsplit(parts._replace(path=path, fragment=""))
 
 
 def ollama_url(environ: Mapping[str, str]) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from ..domain.messages import ModelRequest, Part, Reasoning, Text, ToolCall, ToolResult
+from ..domain.messages import Image, ModelRequest, Part, Reasoning, Text, ToolCall, ToolResult
 
 PER_MESSAGE = 4
 """Tokens a chat template adds around one message."""
+
+IMAGE = 1600
+"""Tokens of one picture: what vendors count for one of about a megapixel."""
 
 _encode = msgspec.json.encode
 
@@ -24,6 +27,8 @@ def part_tokens(part: Part) -> int:
             return text_tokens(text)
         case ToolCall(name=name, arguments=arguments, raw=raw):
             return text_tokens(name) + text_tokens(raw or _encode(arguments).decode())
+        case Image():
+            return IMAGE
         case _:
             return text_tokens(_encode(part.raw).decode())
 

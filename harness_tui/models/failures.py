@@ -83,6 +83,13 @@ def unreachable(at: Endpoint, error: BaseException) -> ModelError:
     return ModelError(f"{at.shown} broke the connection before it answered.", "Look at the server's log.")
 
 
+def nothing(at: Endpoint, content_type: str) -> ModelError:
+    """The server answered 200 and nothing of an answer came."""
+    if content_type == "text/event-stream":
+        return ModelError(f"{at.shown} closed the stream before it answered.", "Look at the server's log.", status=200)
+    return unreadable(at, f"answered with {at.quote(content_type) or 'nothing'} instead of an event stream")
+
+
 def unreadable(at: Endpoint, why: str, spent: int = 0) -> ModelError:
     """An answer came and makes no sense."""
     next_step = "Check that --url is the base of an OpenAI-compatible API (it usually ends in /v1)."

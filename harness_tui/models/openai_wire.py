@@ -23,12 +23,11 @@ from ..domain.messages import (
     ToolSpec,
     Usage,
 )
+from ..domain.task import Options
 from .estimate import request_tokens, text_tokens
+from .family import line
 
 FAMILY = "openai-chat"
-MAX_ANSWER = 8 * 1024 * 1024
-"""Characters of one answer; a server that sends more is broken."""
-
 _STOPS: dict[str, Stop] = {
     "stop": "end",
     "length": "length",
@@ -43,7 +42,13 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # -- out ---------------------------------------------------------------------------------------------------------
 
 
-def body_of(request: ModelRequest, model: str, *, max_field: str = "max_tokens") -> dict[str, Any]:
+def body_of(
+    request: ModelRequest,
+    model: str,
+    options: Options = Options(),  # noqa: B008 - frozen
+    *,
+    max_field: str = "max_tokens",
+) -> dict[str, Any]:
     """The request's JSON. `max_field` is what this server calls the output limit."""
     body: dict[str, Any] = {
         "model": model,
@@ -53,12 +58,17 @@ def body_of(request: ModelRequest, model: str, *, max_field: str = "max_tokens")
     }
     if request.tools:
         body["tools"] = [_tool(spec) for spec in sorted(request.tools, key=lambda spec: spec.name)]
-    if request.max_output is not None:
-        body[max_field] = request.max_output
-    if request.seed is not None:
-        body["seed"] = request.seed
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
+        if options.parallel_tools is not None:
+            body["parallel_tool_calls"] = options.parallel_tools
+    limits = [limit for limit in (request.max_output, options.max_tokens) if limit is not None]
+    if limits:
+        body[max_field] = min(limits)
+    if options.effort:
+        body["reasoning_effort"] = options.effort
+    if options.seed is not None:
+        body["seed"] = options.seed
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
     return body
 
 
@@ -88,7 +98,11 @@ def _call(call: ToolCall, parts: tuple[Part, ...], model: str) -> dict[str, Any]
     function = {"name": call.name, "arguments": msgspec.json.encode(arguments).decode()}
     extra: dict[str, Any] = {}
     for part in parts:
-        if isinstance(part, Opaque) and (part.family, part.model, part.raw.get("call")) == (FAMILY, model, call.id):
+        if isinstance(part, Opaque) and (part.family, part.model, part.raw.get("call")) == (
+            FAMILY,
+            line(model),
+            call.id,
+        ):
             extra = part.raw["extra"]
     return {**extra, "id": call.id, "type": "function", "function": function}
 
@@ -116,7 +130,7 @@ class _Slot:
         return text_tokens(self.name) + text_tokens("".join(self.pieces))
 
 
-class Assembly:
+class ChatAssembly:
     """Chunks in, deltas out, one Answer at the end. Tolerates what compatible servers really send."""
 
     def __init__(self, request: ModelRequest, model: str) -> None:
@@ -225,7 +239,7 @@ class Assembly:
                 error = "the output limit cut the call before its arguments"
             yield ToolCall(ident, name, arguments, error, raw if error else "")
             if slot.extra:
-                yield Opaque(FAMILY, self._model, {"call": ident, "extra": slot.extra})
+                yield Opaque(FAMILY, line(self._model), {"call": ident, "extra": slot.extra})
 
 
 _KNOWN = frozenset({"index", "id", "type", "function"})

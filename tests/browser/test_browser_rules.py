@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import ToolCall
+from harness_tui.domain.redaction import HIDDEN, Redaction
 from harness_tui.domain.seams import Performed
 from harness_tui.domain.task import BROWSER_TOOLS, Login, TaskFile
 from harness_tui.tools.browser.policy import Rules, covers, malformed, normalise, origin, trusted, unknown_tool, with_id
-from harness_tui.tools.browser.redaction import HIDDEN, Redaction
 from harness_tui.tools.browser.tools import SPECS
 from harness_tui.tools.browser.verify import performed
 

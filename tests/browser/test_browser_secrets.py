@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness_tui.domain.events import FrameCaptured
 from harness_tui.domain.messages import ToolCall
-from harness_tui.tools.browser.redaction import HIDDEN
+from harness_tui.domain.redaction import HIDDEN
 
 from .agent_hand import RIGHT, Hand, vote_task
 from .news_site import PASSWORD

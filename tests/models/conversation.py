@@ -16,8 +16,11 @@ ASK = ModelRequest((Message.say("system", "Be brief."), Message.say("user", "Hel
 KEY = "sk-canary-1234567890"
 
 
-async def run(server: EndpointServer, request: ModelRequest = ASK, key: str = KEY) -> tuple[list[Delta], Answer]:
-    model = ApiKind.build(server.url, "tiny", key, key_source="OPENAI_API_KEY")
+async def run(
+    server: EndpointServer, request: ModelRequest = ASK, key: str = KEY, api: str | None = None, **more: Any
+) -> tuple[list[Delta], Answer]:
+    """The deltas and the answer of one call; `more` goes to `ApiKind.build` (options, dropped, price)."""
+    model = ApiKind.build(server.url, "tiny", key, api, key_source="OPENAI_API_KEY", **more)
     try:
         items = [item async for item in model.stream(request)]
     finally:

@@ -19,6 +19,7 @@ from harness_tui.domain.messages import (
     ToolSpec,
     Usage,
 )
+from harness_tui.domain.task import Options
 from harness_tui.models.api import ApiKind
 
 from .conversation import ASK, KEY, answer_to, run
@@ -47,9 +48,9 @@ async def test_a_normal_stream_gives_deltas_then_one_answer_with_usage() -> None
 
 async def test_sampling_limit_and_sorted_tools_reach_the_wire() -> None:
     specs = (ToolSpec("b", "B.", {"type": "object"}), ToolSpec("a", "A.", {"type": "object"}))
-    request = ModelRequest(ASK.messages, specs, max_output=50, seed=7, temperature=0.0)
+    request = ModelRequest(ASK.messages, specs, max_output=50)
     async with serving(sse(chunk("stop", content="ok"), "[DONE]")) as server:
-        await run(server, request)
+        await run(server, request, options=Options(seed=7, temperature=0.0))
     body = server.seen[0].body
     assert (body["max_tokens"], body["seed"], body["temperature"]) == (50, 7, 0.0)
     assert [tool["function"]["name"] for tool in body["tools"]] == ["a", "b"]

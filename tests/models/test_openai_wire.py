@@ -23,7 +23,7 @@ from harness_tui.domain.messages import (
     ToolSpec,
 )
 from harness_tui.models.estimate import request_tokens, text_tokens
-from harness_tui.models.openai_wire import Assembly, body_of, messages_of, parse_arguments
+from harness_tui.models.openai_wire import ChatAssembly, body_of, messages_of, parse_arguments
 
 NAMES = st.text(string.ascii_lowercase + "_", min_size=1, max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -69,7 +69,7 @@ def _pieces(draw: st.DrawFn, text: str) -> list[str]:
 
 
 def assembled(chunks: list[Any], request: ModelRequest | None = None) -> Answer:
-    assembly = Assembly(request or ModelRequest(()), "tiny")
+    assembly = ChatAssembly(request or ModelRequest(()), "tiny")
     for chunk in chunks:
         list(assembly.feed(chunk))
     return assembly.answer()

@@ -12,6 +12,7 @@ from ...domain.approval import Judgement
 from ...domain.errors import HarnessError, UsageError
 from ...domain.events import Event, LoginHandled
 from ...domain.messages import ToolCall, ToolSpec
+from ...domain.redaction import Redaction
 from ...domain.seams import Blobs, EnvironmentLost, Interlude, Performed, ToolOutcome, Vault, Verdict
 from ...domain.task import Level, TaskFile
 from . import scripts, stories
@@ -21,7 +22,6 @@ from .frames import Frames
 from .judge import Judge
 from .login import LoginRule
 from .policy import Rules, malformed, origin, unknown_tool, with_id
-from .redaction import Redaction
 from .session import NAVIGATION, Session
 from .tools import DEADLINE, SPECS, BrowserTools
 from .verify import UNVERIFIED, Verifier

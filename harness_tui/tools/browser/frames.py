@@ -8,8 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ...domain.events import FrameCaptured
+from ...domain.redaction import Redaction
 from ...domain.seams import Blobs
-from .redaction import Redaction
 from .session import ACTION, HEIGHT, WIDTH, Session
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...domain.events import ToolNoted
+from ...domain.redaction import Redaction
 from ...domain.seams import EnvironmentLost
-from .redaction import Redaction
 from .traffic import QUIET, Traffic
 
 if TYPE_CHECKING:

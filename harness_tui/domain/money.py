@@ -1,0 +1,73 @@
+"""Money as whole nano-dollars, so that sums are exact: a token may cost as little as a hundred of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from .messages import MARKS, Mark, Usage
+
+NANO = 1_000_000_000
+"""Nano-dollars in a dollar."""
+
+
+class Price(Protocol):
+    """What one model costs.
+
+    Attributes:
+        mark: "priced" when the table knows this endpoint, "estimated" when only the model's name matched.
+        source: where the price comes from, for people: `genai-prices 0.2.3`, `config.toml:12`.
+    """
+
+    @property
+    def mark(self) -> Mark: ...
+
+    @property
+    def source(self) -> str: ...
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-dollars of that usage, rounded up."""
+        ...
+
+    def worst(self, input: int, output: int) -> int:
+        """The most that many tokens can cost, however they turn out to be cached."""
+        ...
+
+
+def from_usd(usd: float) -> int:
+    """Dollars to nano-dollars, rounded up: a limit or a cost is never understated by rounding."""
+    return math.ceil(round(usd * NANO, 3))
+
+
+def to_usd(nano: int | None) -> float | None:
+    """Nano-dollars to dollars, for JSON; None stays None."""
+    return None if nano is None else nano / NANO
+
+
+def weakest(marks: Iterable[Mark]) -> Mark:
+    """The mark of a sum: it is only as sure as its least sure part."""
+    return max(marks, key=MARKS.index, default="reported")
+
+
+def shown(nano: int | None) -> str:
+    """`$4.12`, `$0.0031` while it is small, `unknown`."""
+    if nano is None:
+        return "unknown"
+    usd = nano / NANO
+    return f"${usd:.2f}" if usd >= 0.1 or not nano else f"${usd:.4f}"
+
+
+class Free(msgspec.Struct, frozen=True):
+    """A model that costs nothing: it runs on this machine, or is none."""
+
+    source: str
+    mark: Mark = "priced"
+
+    def cost(self, usage: Usage) -> int:
+        return 0
+
+    def worst(self, input: int, output: int) -> int:
+        return 0
