@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from ..domain.messages import (
     Usage,
 )
 from ..domain.task import Options
+from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
 from .estimate import request_tokens, text_tokens
 from .family import line
 
@@ -36,7 +36,6 @@ _STOPS: dict[str, Stop] = {
     "content_filter": "filtered",
     "error": "cut",
 }
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 # -- out ---------------------------------------------------------------------------------------------------------
@@ -154,32 +153,32 @@ class ChatAssembly:
             return
         self.begun = True
         self._usage = _usage(chunk.get("usage")) or self._usage
-        for choice in _items(chunk.get("choices")):
+        for choice in items_of(chunk.get("choices")):
             if choice.get("index", 0) not in (0, None):
                 continue
-            self._finish = _said(choice.get("finish_reason")) or self._finish
-            yield from self._delta(_object(choice, "delta"))
+            self._finish = text_of(choice.get("finish_reason")) or self._finish
+            yield from self._delta(object_of(choice, "delta"))
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[Delta]:
-        if thought := _said(delta.get("reasoning")) or _said(delta.get("reasoning_content")):
+        if thought := text_of(delta.get("reasoning")) or text_of(delta.get("reasoning_content")):
             self._reasoning.append(thought)
-            yield self._seen(thought, Delta(_mended(thought), "reasoning"))
-        refusal = _said(delta.get("refusal"))
+            yield self._seen(thought, Delta(mended(thought), "reasoning"))
+        refusal = text_of(delta.get("refusal"))
         self._refused = self._refused or bool(refusal)
-        if text := _said(delta.get("content")) + refusal:
+        if text := text_of(delta.get("content")) + refusal:
             self._text.append(text)
-            yield self._seen(text, Delta(_mended(text)))
-        for fragment in _items(delta.get("tool_calls")):
+            yield self._seen(text, Delta(mended(text)))
+        for fragment in items_of(delta.get("tool_calls")):
             if piece := self._fragment(fragment):
-                yield self._seen(piece, Delta(_mended(piece), "tool"))
+                yield self._seen(piece, Delta(mended(piece), "tool"))
 
     def _seen(self, text: str, delta: Delta) -> Delta:
         self.size += len(text)
         return delta
 
     def _fragment(self, fragment: dict[str, Any]) -> str:
-        function = _object(fragment, "function")
-        ident, name = _said(fragment.get("id")), _said(function.get("name"))
+        function = object_of(fragment, "function")
+        ident, name = text_of(fragment.get("id")), text_of(function.get("name"))
         slot = self._slot(fragment.get("index"), ident, name)
         slot.id = slot.id or ident
         slot.name = slot.name or name
@@ -187,7 +186,7 @@ class ChatAssembly:
         piece = function.get("arguments")
         if isinstance(piece, dict | list):
             piece = msgspec.json.encode(piece).decode()
-        piece = _said(piece)
+        piece = text_of(piece)
         slot.pieces.append(piece)
         return piece
 
@@ -216,9 +215,9 @@ class ChatAssembly:
         stop: Stop = _STOPS.get(self._finish, "other") if self._finish else "cut"
         parts: list[Part] = []
         if self._reasoning:
-            parts.append(Reasoning(_mended("".join(self._reasoning))))
+            parts.append(Reasoning(mended("".join(self._reasoning))))
         if self._text:
-            parts.append(Text(_mended("".join(self._text))))
+            parts.append(Text(mended("".join(self._text))))
         if stop != "cut":
             parts.extend(self._calls(stop))
         if stop in ("end", "other") and any(isinstance(part, ToolCall) for part in parts):
@@ -230,10 +229,10 @@ class ChatAssembly:
     def _calls(self, stop: Stop) -> Iterator[Part]:
         taken = {call.id for message in self._request.messages for call in message.calls}
         for slot in sorted(self._slots, key=lambda slot: slot.place):
-            ident = _free_id(_mended(slot.id), taken, len(self._request.messages))
+            ident = free_id(mended(slot.id), taken, len(self._request.messages))
             taken.add(ident)
-            name = _mended(slot.name) or "unnamed"
-            raw = _mended("".join(slot.pieces))
+            name = mended(slot.name) or "unnamed"
+            raw = mended("".join(slot.pieces))
             arguments, error = parse_arguments(raw)
             if stop == "length" and not raw:
                 error = "the output limit cut the call before its arguments"
@@ -245,75 +244,16 @@ class ChatAssembly:
 _KNOWN = frozenset({"index", "id", "type", "function"})
 
 
-def parse_arguments(raw: str) -> tuple[dict[str, Any], str]:
-    """Return (arguments, error). No text at all and `null` mean a call without arguments."""
-    if not raw.strip():
-        return {}, ""
-    try:
-        value = msgspec.json.decode(raw)
-    except RecursionError:
-        return {}, "the arguments are nested too deeply"
-    except (msgspec.DecodeError, ValueError) as error:
-        return {}, f"the arguments are not JSON: {error}"
-    if value is None:
-        return {}, ""
-    if not isinstance(value, dict):
-        return {}, f"the arguments must be a JSON object, not {_JSON_NAMES.get(type(value), 'a value')}"
-    return value, ""
-
-
-_JSON_NAMES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
-
-
-def _free_id(ident: str, taken: Collection[str], turn: int) -> str:
-    """`ident` if it is new in the conversation, else a deterministic one: results are paired with calls by id."""
-    if ident and ident not in taken:
-        return ident
-    number = 0
-    while (made := f"{ident or 'call'}_{turn}_{number}") in taken:
-        number += 1
-    return made
-
-
-def _said(value: Any) -> str:
-    """Text of a field that may be absent, null or, as some servers have it, a list of typed pieces."""
-    if isinstance(value, str):
-        return value
-    return "".join(_said(piece.get("text")) for piece in _items(value))
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list that may be absent, null or something else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:
-    value = wire.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _mended(text: str) -> str:
-    """Join surrogate pairs that came as two escapes; a lone half becomes U+FFFD, for it can never be written down."""
-    if not _LONE_SURROGATE.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def _usage(wire: Any) -> Usage | None:
     """Usage as reported; None if absent or all zero, as servers without counters send it."""
     if not isinstance(wire, dict):
         return None
-    asked, given = _object(wire, "prompt_tokens_details"), _object(wire, "completion_tokens_details")
+    asked, given = object_of(wire, "prompt_tokens_details"), object_of(wire, "completion_tokens_details")
     usage = Usage(
-        input=_count(wire, "prompt_tokens"),
-        output=_count(wire, "completion_tokens"),
-        cache_read=_count(asked, "cached_tokens"),
-        cache_write=_count(asked, "cache_write_tokens"),
-        reasoning=_count(given, "reasoning_tokens"),
+        input=count_of(wire, "prompt_tokens"),
+        output=count_of(wire, "completion_tokens"),
+        cache_read=count_of(asked, "cached_tokens"),
+        cache_write=count_of(asked, "cache_write_tokens"),
+        reasoning=count_of(given, "reasoning_tokens"),
     )
     return usage if usage.total else None
-
-
-def _count(wire: dict[str, Any], key: str) -> int:
-    value = wire.get(key)
-    return max(0, int(value)) if isinstance(value, int | float) and value == value and abs(value) < 1e15 else 0
