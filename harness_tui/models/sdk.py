@@ -6,7 +6,7 @@ The raw route is taken: chunks stay plain dicts, so what a server adds or leaves
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar
 
 from . import failures
@@ -23,6 +23,14 @@ class SdkFamily(Family):
     def headers(self) -> dict[str, Any]:
         """Headers of one request, over the SDK's own; `self.sdk.Omit()` leaves one out."""
 
+    def chunks(self, stream: Any) -> AsyncIterator[Any]:
+        """The decoded events of an open stream."""
+        return aiter(stream)
+
+    def error(self, body: Any) -> Any:
+        """The error object in the body of a refusal."""
+        return body
+
     async def events(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         import httpx2
 
@@ -35,15 +43,15 @@ class SdkFamily(Family):
                 options={"headers": self.headers()},
                 stream=True,
                 stream_cls=sdk.AsyncStream[object],
-            ) as chunks:
-                kind = chunks.response.headers.get("content-type", "").partition(";")[0].strip()
+            ) as stream:
+                kind = stream.response.headers.get("content-type", "").partition(";")[0].strip()
                 if kind and kind != "text/event-stream":
                     raise NoStream(kind)
-                async for chunk in chunks:
+                async for chunk in self.chunks(stream):
                     yield chunk
         except sdk.APIStatusError as error:
             body_or_text = error.body if error.body is not None else error.response.text
-            raise Refused(error.status_code, error.response.headers, body_or_text) from None
+            raise Refused(error.status_code, error.response.headers, self.error(body_or_text)) from None
         except (sdk.APIConnectionError, httpx2.TransportError) as error:
             raise Broken from error
         except sdk.APIError as error:
