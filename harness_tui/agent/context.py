@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from ..domain.attempt import AttemptState
 from ..domain.events import AttemptEnded
-from ..domain.messages import Message, ModelRequest, ToolSpec
+from ..domain.messages import Message, ModelRequest, ToolResult, ToolSpec
 from ..domain.seams import Performed
 from ..domain.task import RunSpec
 
@@ -17,12 +18,18 @@ MAX_CONTEXT_MESSAGES = 60
 """A longer conversation is shown as its head (system, task) and its newest part."""
 
 KEEP_NEWEST = 40
-BYTES_PER_TOKEN = 3.6
-MAX_OUTPUT = 4096
-"""Tokens of answer a call reserves when nothing says otherwise."""
+SQUEEZED_NEWEST = 8
+SQUEEZED_RESULT = 2000
+"""Once the model found the conversation too long: so many messages, and so many characters of each tool's result."""
+
+MAX_OUTPUT = 8192
+"""Tokens one answer may have when nothing says otherwise; reserved, and told to the server."""
 
 LEAST_OUTPUT = 128
 """A call whose answer could not even be this long is not made."""
+
+PER_MESSAGE = 8
+"""Tokens a chat template adds around one message or one tool, at most."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,38 +62,69 @@ def _brief(arguments: dict[str, Any]) -> str:
     return _encode(arguments).decode()[:200]
 
 
-def window(messages: Sequence[Message]) -> tuple[int, int]:
+def window(messages: Sequence[Message], *, squeezed: bool = False) -> tuple[int, int]:
     """(head, tail): the model is shown messages[:head] + messages[tail:]. Never parts a call from its result."""
-    if len(messages) <= MAX_CONTEXT_MESSAGES:
+    newest = SQUEEZED_NEWEST if squeezed else KEEP_NEWEST
+    if len(messages) <= (newest if squeezed else MAX_CONTEXT_MESSAGES):
         return 0, 0
     head = 0
     while head < len(messages) and messages[head].role != "assistant":
         head += 1
-    tail = len(messages) - KEEP_NEWEST
+    tail = len(messages) - newest
     while tail < len(messages) and messages[tail].role == "tool":
         tail += 1
     return head, max(head, tail)
 
 
-class Meter:
-    """Input tokens of the next call, estimated before it is made (bytes / 3.6).
+def shown(messages: Sequence[Message], *, squeezed: bool = False) -> tuple[Message, ...]:
+    """What the model is shown of the conversation."""
+    head, tail = window(messages, squeezed=squeezed)
+    seen = (*messages[:head], *messages[tail:])
+    return tuple(map(_clipped, seen)) if squeezed else seen
 
-    Messages only ever grow at the end, so each is measured once.
+
+def _clipped(message: Message) -> Message:
+    parts = tuple(
+        replace(part, text=f"{part.text[:SQUEEZED_RESULT]}\n[cut: the conversation was too long]")
+        if isinstance(part, ToolResult) and len(part.text) > SQUEEZED_RESULT
+        else part
+        for part in message.parts
+    )
+    return replace(message, parts=parts)
+
+
+class Meter:
+    """The most input tokens the next call can have: what the server counted before, and every byte since as a token.
+
+    A token is at least one byte, so this is an upper bound and the ledger's holds are the worst case. Messages only
+    ever grow at the end, so each is measured once.
     """
 
     def __init__(self) -> None:
         self._sizes: list[int] = []
 
-    def estimate(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
-        del self._sizes[len(messages) :]
-        self._sizes += [len(_encode(m.parts)) for m in messages[len(self._sizes) :]]
-        head, tail = window(messages)
-        size = sum(self._sizes[:head]) + sum(self._sizes[tail:])
-        size += sum(len(t.name) + len(t.description) + len(_encode(t.schema)) for t in tools)
-        return math.ceil(size / BYTES_PER_TOKEN)
+    def most(self, s: AttemptState, tools: Sequence[ToolSpec]) -> int:
+        if s.squeezed:
+            return sum(map(_size, shown(s.messages, squeezed=True))) + _specs(tools)
+        del self._sizes[len(s.messages) :]
+        self._sizes += map(_size, s.messages[len(self._sizes) :])
+        head, tail = window(s.messages)
+        tokens, counted = s.measured
+        if counted and not tail:
+            return tokens + sum(self._sizes[counted:])
+        return sum(self._sizes[:head]) + sum(self._sizes[tail:]) + _specs(tools)
 
 
-def request(messages: Sequence[Message], tools: Sequence[ToolSpec], max_output: int | None) -> ModelRequest:
+def _size(message: Message) -> int:
+    return len(_encode(message.parts)) + PER_MESSAGE
+
+
+def _specs(tools: Sequence[ToolSpec]) -> int:
+    return sum(len(t.name) + len(t.description.encode()) + len(_encode(t.schema)) + PER_MESSAGE for t in tools)
+
+
+def request(s: AttemptState, tools: Sequence[ToolSpec]) -> ModelRequest:
     """The call itself; tools sorted by name, so that consecutive requests share a prefix."""
-    head, tail = window(messages)
-    return ModelRequest((*messages[:head], *messages[tail:]), tuple(sorted(tools, key=lambda t: t.name)), max_output)
+    return ModelRequest(
+        shown(s.messages, squeezed=s.squeezed), tuple(sorted(tools, key=lambda t: t.name)), s.max_output
+    )

@@ -15,6 +15,7 @@ from ..domain import events as ev
 from ..domain import inputs as inp
 from ..domain import lifecycle
 from ..domain.events import Event, Write
+from ..domain.ledger import Warned
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
 from .effects import SECOND, SETTLE_GRACE, Effects
@@ -84,7 +85,7 @@ class Driver:
             return
         s = self.attempt
         if s.world == "open" or s.phase == "asking":
-            await self._input(inp.Lost("the engine stopped", s.hold))
+            await self._input(inp.Lost("the engine stopped", s.hold, s.hold_usd))
 
     async def _turn(self) -> None:
         assert self.attempt is not None
@@ -94,8 +95,12 @@ class Driver:
         effect = at.pending(self.attempt)
         if isinstance(effect, at.AwaitDecision):
             await self._await_decision(effect)
+        elif isinstance(effect, at.ClearTurn) and await self._parked(effect.not_before):
+            pass
         elif isinstance(effect, at.Finish):
-            await self._finish(effect.interrupted, effect.reason)
+            await self._patience(effect.not_before)
+            if self._cancel is None:
+                await self._finish(effect.interrupted, effect.reason)
         elif effect is not None:
             answer = await self._perform(effect)
             if answer is not None:
@@ -159,6 +164,20 @@ class Driver:
         if not await self._wait_change(wait) and keeps_world and wait == PARK:
             await self.effects.close()
             await self._input(inp.Lost("closed after waiting 15 minutes for a decision"))
+
+    async def _parked(self, until: int) -> bool:
+        """A model asks for more patience than a world is kept open: close it; True when that was so."""
+        if self.effects.local or self.effects.world is None or until - self.kit.clock.now() <= PARK * SECOND:
+            return False
+        await self.effects.close()
+        await self._input(inp.Lost("closed while the model asks for patience"))
+        return True
+
+    async def _patience(self, until: int) -> None:
+        """Wait until then, unless the run is cancelled meanwhile."""
+        while self._cancel is None and (left := (until - self.kit.clock.now()) / SECOND) > 0:
+            self._changed.clear()
+            await self._wait_change(left)
 
     async def _wait_change(self, seconds: float) -> bool:
         """True when something changed, False when `seconds` have passed (on the injected clock)."""
@@ -236,18 +255,23 @@ class Driver:
     def _release(self, events: list[Event]) -> None:
         """A hold whose intent was never written is no hold."""
         for event in events:
-            if isinstance(event, ev.ModelRequested) and self.attempt:
-                self.effects.settle(self.attempt, event.hold, event.day, 0)
+            if isinstance(event, ev.ModelRequested):
+                self.kit.ledger.settle(event.scopes, event.hold, event.hold_usd, 0, 0)
 
     def _apply(self, s: at.AttemptState, x: inp.Input) -> list[Event]:
-        hold, day = s.hold, s.day
-        events = at.decide(s, x)
+        """Decide, free of secrets, and evolve; a settled call may bring a limit near, which is one more event."""
+        held, usd_held, scopes = s.hold, s.hold_usd, s.scopes
+        events: list[Event] = []
+        for event in map(self.kit.redaction.deep, at.decide(s, x)):
+            warned: tuple[Warned, ...] = ()
+            if isinstance(event, ev.ModelAnswered):
+                warned = self.kit.ledger.settle(scopes, held, usd_held, event.usage.total, event.usd)
+            elif isinstance(event, ev.ModelFailed):
+                usd = event.usd if event.spent else 0
+                warned = self.kit.ledger.settle(scopes, held, usd_held, event.spent, usd)
+            events += [event, *(ev.BudgetWarned(w.scope, w.limit, w.spent, w.unit) for w in warned)]
         for event in events:
             at.evolve(s, event)
-            if isinstance(event, ev.ModelAnswered):
-                self.effects.settle(s, hold, day, event.usage.total)
-            elif isinstance(event, ev.ModelFailed):
-                self.effects.settle(s, hold, day, event.spent)
         return events
 
     async def _append(self, writes: list[Write]) -> None:

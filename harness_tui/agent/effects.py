@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from msgspec.structs import replace
+
 from ..domain import attempt as at
 from ..domain import inputs as inp
 from ..domain.errors import HarnessError, ModelError
 from ..domain.events import AttemptEnded, Event, Flow, LoginHandled, root_of
-from ..domain.ledger import Refused
+from ..domain.ledger import Account, Refused
 from ..domain.lifecycle import UNVERIFIED
-from ..domain.messages import Answer, Delta
+from ..domain.messages import Answer, Delta, Part, ToolCall
+from ..domain.money import Price, from_usd
 from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
@@ -72,7 +75,7 @@ class Effects:
                     raise AssertionError(f"not an effect of an attempt: {effect!r}")
         except EnvironmentLost as lost:
             await self.close()
-            return inp.Lost(str(lost), s.hold)
+            return inp.Lost(str(lost), s.hold, s.hold_usd)
 
     async def close(self) -> None:
         """Close the world, whatever state it is in; a second call does nothing."""
@@ -121,66 +124,89 @@ class Effects:
             return inp.TurnStopped("goal", reached)
         if stopped := self._guard(Turn(s.iteration, len(s.messages), s.done)):
             return inp.TurnStopped("guardrail", stopped)
-        return self._reserve(s, world)
+        return await self._reserve(s, world)
 
-    def _reserve(self, s: at.AttemptState, world: Environment) -> inp.Input:
-        asked = self._meter.estimate(s.messages, world.tools)
+    async def _reserve(self, s: at.AttemptState, world: Environment) -> inp.Input:
+        try:
+            model = self._open_model()
+        except HarnessError as error:
+            return inp.Failed(str(error), error.exit_code)
+        budget = self.spec.task.budget
+        price = await self._price()
+        most = self.spec.model.options.max_tokens or context.MAX_OUTPUT
+        usd = None if budget.call_usd is None else from_usd(budget.call_usd)
+        call = Account(budget.call_tokens, usd_limit=usd)
         day = self.kit.day()
-        grant = self.kit.ledger.reserve(self._scopes(s, day), asked + context.MAX_OUTPUT, asked + context.LEAST_OUTPUT)
-        if isinstance(grant, Refused):
-            return inp.OverBudget(grant.scope, grant.limit, grant.spent, grant.asked)
-        room = grant.tokens - asked
-        return inp.TurnCleared(grant.tokens, day, room if room < context.MAX_OUTPUT else None)
+        scopes = (f"run:{root_of(s.uid)}", f"day:{day}")
+        # No await between the reservation and the append of its intent: nobody else spends in between.
+        asked = self._meter.most(s, world.tools)
+        hold = self.kit.ledger.reserve(scopes, asked, most, min(most, context.LEAST_OUTPUT), price, call)
+        if isinstance(hold, Refused):
+            return inp.OverBudget(hold, model.name)
+        return inp.TurnCleared(hold, day, scopes)
 
-    def _scopes(self, s: at.AttemptState, day: str) -> tuple[str, str]:
-        return f"run:{root_of(s.uid)}", f"day:{day}"
+    async def _price(self) -> Price | None:
+        find = getattr(self._open_model(), "price", None)  # a caller's own model need not have one
+        return await find() if find else None
 
-    def settle(self, s: at.AttemptState, hold: int, day: str, spent: int) -> None:
-        """Book a settled call in the ledger; the journal's own rows come from the fold."""
-        self.kit.ledger.settle(self._scopes(s, day), hold, spent)
+    def _open_model(self) -> Model:
+        if self._model is None:
+            self._model = self.kit.model(self.spec)
+        return self._model
 
     async def _ask(self, s: at.AttemptState) -> inp.Input:
         hit("model.after_request")
         try:
             answer = await self._stream(s)
         except ModelError as error:
-            return self._broke(s, error)
+            return await self._broke(s, error, error.spent)
         except HarnessError as error:
             return inp.ModelBroke(str(error), "refused", 0, error.exit_code)
         except Exception as error:  # an adapter's bug must not lose the run
-            broken = ModelError(f"The model adapter failed: {type(error).__name__}: {error}.", kind="broken")
-            return self._broke(s, broken)
-        if answer.stop == "cut":
-            what = "The model's stream ended in the middle of an answer."
-            return self._broke(
-                s, ModelError(what, "Look at the server's log, or use another model."), answer.usage.total
+            return await self._broke(
+                s, ModelError(f"The model adapter failed: {type(error).__name__}: {error}.", kind="broken"), 0
             )
-        return inp.Answered(answer)
+        if answer.stop == "cut":
+            cut = ModelError("The model's stream ended in the middle of an answer.", "Look at the server's log.")
+            return await self._broke(s, cut, answer.usage.total, answer.usd)
+        if answer.stop == "context_full":
+            full = ModelError("The conversation no longer fits the model's window.", kind="context")
+            return await self._broke(s, full, answer.usage.total, answer.usd)
+        return inp.Answered(replace(answer, parts=tuple(map(self._without_secrets, answer.parts))))
 
     async def _stream(self, s: at.AttemptState) -> Answer:
-        if self._model is None:
-            self._model = self.kit.model(self.spec)
-        request = context.request(s.messages, self._here().tools, s.max_output)
         answer: Answer | None = None
         said = 0
-        async for item in self._model.stream(request):
+        visible = self.kit.redaction.stream()
+        async for item in self._open_model().stream(context.request(s, self._here().tools)):
             if isinstance(item, Delta):
                 said += len(item.text)
-                self.kit.flow(Flow(s.uid, "model", item.text, said))
+                self.kit.flow(Flow(s.uid, "model", visible.feed(item.text), said))
             else:
                 answer = item
         if answer is None:
             raise ModelError("The model's stream ended without an answer.", kind="retry")
         return answer
 
-    def _broke(self, s: at.AttemptState, error: ModelError, spent: int = 0) -> inp.ModelBroke:
-        tries, spent = s.tries + 1, spent or error.spent
-        if error.kind in ("auth", "refused") or tries >= MAX_TRIES:
+    def _without_secrets(self, part: Part) -> Part:
+        """A call is made with handles: one whose arguments hold a value is refused, and neither stored nor run."""
+        if isinstance(part, ToolCall) and self.kit.redaction.deep(part) is not part:
+            return ToolCall(part.id, part.name, error="the arguments held a secret value; use its handle")
+        return part
+
+    async def _broke(self, s: at.AttemptState, error: ModelError, spent: int, usd: int | None = None) -> inp.ModelBroke:
+        """What a failed call costs, and whether and when it is tried again."""
+        if spent and usd is None and (price := await self._price()) is not None:
+            usd = price.worst(spent, 0)
+        tries = s.tries + 1
+        once = error.kind == "context" and not s.squeezed
+        if not once and (error.kind not in ("retry", "broken") or tries >= MAX_TRIES):
             said = str(error) if tries == 1 else f"{error} ({tries} tries)"
-            return inp.ModelBroke(said, error.kind, spent, error.exit_code)
-        wait = delay(tries, error.retry_after, self.kit.random)
+            return inp.ModelBroke(said, error.kind, spent, error.exit_code, None, usd)
+        wait = 0.0 if once else delay(tries, error.retry_after, self.kit.random)
+        said = f"{error.what} " + ("It is shortened once." if once else f"Again in {wait:.1f} s.")
         again = self.kit.clock.now() + int(wait * SECOND)
-        return inp.ModelBroke(f"{error.what} Again in {wait:.1f} s.", error.kind, spent, error.exit_code, again)
+        return inp.ModelBroke(said, error.kind, spent, error.exit_code, again, usd)
 
     async def _judge(self, s: at.AttemptState, call: at.Call) -> inp.Input:
         judgement = await self._here().judge(call.call, self.spec.task.level)

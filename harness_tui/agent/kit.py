@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..domain.events import Envelope, Flow
 from ..domain.ledger import Ledger
+from ..domain.redaction import Redaction
 from ..domain.seams import Clock, Environment, Log, Model
 from ..domain.task import RunSpec
 from .guardrails import Guardrail
@@ -29,6 +30,7 @@ class Kit:
         approval_id: a fresh approval id.
         random: uniform in [0, 1), for the jitter of retries.
         day: today's date (ISO) in the operator's time zone.
+        redaction: secrets that were read so far; nothing that holds one is written, shown or sent on.
         guardrails: the caller's own, after those of the task.
     """
 
@@ -41,4 +43,5 @@ class Kit:
     random: Callable[[], float]
     day: Callable[[], str]
     flow: Callable[[Flow], None] = lambda _: None
+    redaction: Redaction = field(default_factory=Redaction)
     guardrails: tuple[Guardrail, ...] = field(default=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..domain.money import to_usd
 from ..domain.views import ApprovalRow, RunRow
 from .output import stamp
 
@@ -29,7 +30,7 @@ def of_run(row: RunRow, *, exit_code: int | None = None, error: str = "") -> dic
             "cache_write": usage.cache_write,
             "reasoning": usage.reasoning,
         },
-        "usd": row.usd,
+        "usd": to_usd(row.money),
         "exit": row.exit if exit_code is None else exit_code,
         "error": error or row.error or None,
     }
@@ -46,7 +47,7 @@ def of_listed_run(row: RunRow) -> dict[str, Any]:
         "state": row.state,
         "started": stamp(row.started),
         "tokens": row.usage.total,
-        "usd": row.usd,
+        "usd": to_usd(row.money),
     }
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import events as ev
+from . import spending
 from .events import Envelope, root_of
-from .messages import Usage
-from .views import ApprovalRow, BudgetRow, FrameRow, HoldRow, Row, RunRow
-
-MINUTE = 60_000_000
+from .money import from_usd
+from .views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
 
 Key = tuple[str, str]
 """(table, id): `("run", "r17")`, `("approval", "A-3")`, `("budget", "day:2026-11-21")`, `("hold", "r17/1:c3")`."""
@@ -26,6 +25,7 @@ class Views:
         self.budgets: dict[str, BudgetRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.frames: dict[str, FrameRow] = {}
+        self.endpoints: dict[str, EndpointRow] = {}
         self._executing: dict[tuple[str, str], ApprovalRow] = {}
         self._dirty: dict[Key, Row | None] = {}
         self.track = False
@@ -46,6 +46,8 @@ class Views:
                     self.budgets[row.scope] = row
                 case HoldRow():
                     self.holds[f"{row.run}:{row.call}"] = row
+                case EndpointRow():
+                    self.endpoints[row.id] = row
                 case FrameRow():
                     self.frames[row.run] = row
 
@@ -92,7 +94,8 @@ class Views:
     def budget(self, scope: str) -> BudgetRow:
         row = self.budgets.get(scope)
         if row is None:
-            row = self.budgets[scope] = BudgetRow(scope)
+            limits = self.budgets.get(scope.partition(":")[0]) or BudgetRow("")
+            row = self.budgets[scope] = BudgetRow(scope, limits.limit, usd_limit=limits.usd_limit, by=limits.by)
         self.touch("budget", scope, row)
         return row
 
@@ -117,7 +120,7 @@ def _run_started(v: Views, e: Envelope, x: ev.RunStarted) -> None:
     v.touch("run", row.id, row)
     budget = v.budget(f"run:{e.run}")
     budget.limit = spec.task.budget.tokens
-    budget.usd_limit = spec.task.budget.usd
+    budget.usd_limit = None if spec.task.budget.usd is None else from_usd(spec.task.budget.usd)
 
 
 def _attempt_started(v: Views, e: Envelope, x: ev.AttemptStarted) -> None:
@@ -161,56 +164,6 @@ def _cancel_requested(v: Views, e: Envelope, x: ev.CancelRequested) -> None:
 def _environment_opened(v: Views, e: Envelope, x: ev.EnvironmentOpened) -> None:
     for row in v.both(e.run):
         row.notes = list(dict.fromkeys([*row.notes, *x.notes]))
-
-
-def _model_requested(v: Views, e: Envelope, x: ev.ModelRequested) -> None:
-    hold = HoldRow(e.run, x.call, x.hold, x.day)
-    v.holds[f"{e.run}:{x.call}"] = hold
-    v.touch("hold", f"{e.run}:{x.call}", hold)
-    for scope in (f"run:{root_of(e.run)}", f"day:{x.day}"):
-        v.budget(scope).held += x.hold
-    own = v.runs.get(e.run)
-    further = bool(own and own.iterations < x.iteration)
-    for row in v.both(e.run):
-        row.state, row.retry_at, row.last = "running", 0, "asks the model"
-        row.iterations += further
-
-
-def _settle(v: Views, e: Envelope, call: str, spent: int) -> None:
-    hold = v.holds.pop(f"{e.run}:{call}", None)
-    v.touch("hold", f"{e.run}:{call}", None)
-    if hold is None:
-        return
-    for scope in (f"run:{root_of(e.run)}", f"day:{hold.day}"):
-        row = v.budget(scope)
-        row.held -= hold.tokens
-        row.spent += spent
-        _book(row.settled, e.at, spent)
-
-
-def _book(settled: list[tuple[int, int]], at: int, spent: int) -> None:
-    """Add to the running minute, or begin the next; rows are written with every commit, so they stay small."""
-    if settled and at - settled[-1][0] < MINUTE:
-        settled[-1] = (settled[-1][0], settled[-1][1] + spent)
-        return
-    settled.append((at, spent))
-    del settled[:-16]
-
-
-def _model_answered(v: Views, e: Envelope, x: ev.ModelAnswered) -> None:
-    _settle(v, e, x.call, x.usage.total)
-    for row in v.both(e.run):
-        row.usage = row.usage + x.usage
-        row.last = "model answered"
-
-
-def _model_failed(v: Views, e: Envelope, x: ev.ModelFailed) -> None:
-    _settle(v, e, x.call, x.spent)
-    for row in v.both(e.run):
-        row.usage = row.usage + Usage(input=x.spent)
-        row.last = x.error
-        if x.retry_at:
-            row.state, row.retry_at = "retrying", x.retry_at
 
 
 def _tool_started(v: Views, e: Envelope, x: ev.ToolStarted) -> None:
@@ -339,9 +292,6 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.AttemptFinished: _attempt_finished,
     ev.CancelRequested: _cancel_requested,
     ev.EnvironmentOpened: _environment_opened,
-    ev.ModelRequested: _model_requested,
-    ev.ModelAnswered: _model_answered,
-    ev.ModelFailed: _model_failed,
     ev.ToolStarted: _tool_started,
     ev.ToolFinished: _tool_finished,
     ev.ToolRefused: _tool_refused,
@@ -354,4 +304,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.LoginHandled: _login_handled,
     ev.LoopStopped: _loop_stopped,
     ev.Verified: _verified,
+    **spending.HANDLERS,
 }

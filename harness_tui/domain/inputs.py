@@ -8,6 +8,7 @@ import msgspec
 
 from .approval import Judgement
 from .events import Event
+from .ledger import Hold, Refused
 from .messages import Answer, Message
 from .seams import Interlude, ToolOutcome, Verdict
 
@@ -36,11 +37,11 @@ class Began(msgspec.Struct, frozen=True):
 
 
 class TurnCleared(msgspec.Struct, frozen=True):
-    """Guardrails passed and the ledger granted `hold` tokens."""
+    """Guardrails passed and the ledger holds the call's worst case in `scopes`."""
 
-    hold: int
+    hold: Hold
     day: str
-    max_output: int | None = None
+    scopes: tuple[str, ...]
 
 
 class TurnStopped(msgspec.Struct, frozen=True):
@@ -51,10 +52,10 @@ class TurnStopped(msgspec.Struct, frozen=True):
 
 
 class OverBudget(msgspec.Struct, frozen=True):
-    scope: str
-    limit: int
-    spent: int
-    asked: int
+    """The ledger refused; `model` is whose price is unknown, for the sentence."""
+
+    refused: Refused
+    model: str = ""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -62,13 +63,14 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class ModelBroke(msgspec.Struct, frozen=True):
-    """A model call failed. retry_at None: not again. exit: 5, or 7 for credentials."""
+    """A model call failed. retry_at None: not again. exit: 5, or 7 for credentials. usd: nano-dollars it cost."""
 
     error: str
     kind: str
     spent: int
     exit: int
     retry_at: int | None = None
+    usd: int | None = None
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -125,6 +127,7 @@ class Lost(msgspec.Struct, frozen=True):
     reason: str
     spent: int = 0
     """Tokens a cut-off model call is assumed to have cost: its whole hold."""
+    usd: int | None = None
 
 
 class Checked(msgspec.Struct, frozen=True):

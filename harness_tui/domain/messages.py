@@ -157,6 +157,13 @@ class Delta(msgspec.Struct, frozen=True):
     kind: Literal["text", "reasoning", "tool"] = "text"
 
 
+class Dropped(msgspec.Struct, frozen=True, array_like=True):
+    """A request parameter that an endpoint (`api url model`) refused; it is left out from then on."""
+
+    endpoint: str
+    parameter: str
+
+
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole answer of one model call; the last item of every stream.
 
@@ -176,7 +183,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     usd: int | None = None
     mark: Mark = "unknown"
     notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
 
     @property
     def message(self) -> Message:

@@ -52,7 +52,7 @@ def weakest(marks: Iterable[Mark]) -> Mark:
     return max(marks, key=MARKS.index, default="reported")
 
 
-def shown(nano: int | None) -> str:
+def dollars(nano: int | None) -> str:
     """`$4.12`, `$0.0031` while it is small, `unknown`."""
     if nano is None:
         return "unknown"

@@ -7,6 +7,7 @@ import msgspec
 from . import events as ev
 from .events import Envelope, root_of
 from .messages import Part, Text, ToolCall
+from .money import dollars
 from .safetext import clip
 
 WIDTH = 1000
@@ -57,10 +58,11 @@ def _draw(event: ev.Event) -> tuple[str, str, str] | None:
             return "note", "step", f"{source}: {message.text}"
         case ev.ModelRequested(iteration=iteration, hold=hold):
             return "run", "model", f"asks the model, turn {iteration}, {hold} tok held"
-        case ev.ModelAnswered(usage=usage, parts=parts, stop=stop):
-            said = _said(parts)
-            cut = "  CUT: the stream ended early" if stop == "cut" else ""
-            return "done", "model", f"in {usage.input} out {usage.output}{cut}  {said}".rstrip()
+        case ev.ModelAnswered(usage=usage, parts=parts, stop=stop, usd=usd, notes=notes):
+            cost = "" if usd is None else f"  {dollars(usd)}"
+            cut = f"  CUT: {stop.replace('_', ' ')}" if stop in ("cut", "length", "context_full") else ""
+            told = "".join(f"  NOTE: {note}" for note in notes)
+            return "done", "model", f"in {usage.input} out {usage.output}{cost}{cut}{told}  {_said(parts)}".rstrip()
         case ev.ModelFailed(error=error, retry_at=retry_at):
             return ("retry" if retry_at else "fail"), "model", error
         case ev.ToolStarted(summary=summary, approval=approval):
@@ -94,8 +96,16 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
             return "note", "frame", f"{sha[:8]} {caption}  {url}"
         case ev.LoginHandled(ok=ok, origin=origin, detail=detail):
             return ("done" if ok else "fail"), "login", f"harness_auto_login on {origin}: {detail}"
-        case ev.BudgetExhausted(scope=scope, limit=limit, spent=spent, asked=asked):
-            return "fail", "budget", f"{scope}: {asked} tok asked, {max(0, limit - spent)} of {limit} left"
+        case ev.BudgetExhausted(scope=scope, limit=limit, unit="price"):
+            return "fail", "budget", f"{scope}: no price is known to hold {dollars(limit)} by"
+        case ev.BudgetExhausted(scope=scope, limit=limit, spent=spent, asked=asked, unit=unit):
+            left = _amount(max(0, limit - spent), unit)
+            return "fail", "budget", f"{scope}: {_amount(asked, unit)} asked, {left} of {_amount(limit, unit)} left"
+        case ev.BudgetWarned(scope=scope, limit=limit, spent=spent, unit=unit):
+            return "wait", "budget", f"{scope}: {_amount(spent, unit)} of {_amount(limit, unit)} are spent"
+        case ev.BudgetSet(scope=scope, tokens=tokens, usd=usd, by=by):
+            limits = [f"{tokens:,} tok" if tokens else "", "" if usd is None else dollars(usd)]
+            return "note", "budget", f"{scope}: {' and '.join(filter(None, limits)) or 'no limit'}, set by {by}"
         case ev.LoopStopped(stopped_by=by, reason=reason, claim=claim):
             return "note", "step", f"stopped by {by}: {reason}" + (f'  claim: "{claim}"' if claim else "")
         case ev.Verified(passed=passed, reason=reason):
@@ -114,6 +124,10 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
             return "note", "engine", f"engine stopped: {reason}"
         case _:
             return None
+
+
+def _amount(amount: int, unit: str) -> str:
+    return dollars(amount) if unit == "usd" else f"{amount:,} tok"
 
 
 def _said(parts: tuple[Part, ...]) -> str:

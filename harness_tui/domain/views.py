@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from .events import Fact
-from .messages import Usage
+from .messages import Mark, Usage
+
+
+class Share(msgspec.Struct, omit_defaults=True):
+    """What one model took of a run: calls, tokens, nano-dollars."""
+
+    calls: int = 0
+    tokens: int = 0
+    usd: int = 0
+    mark: Mark = "reported"
 
 
 class RunRow(msgspec.Struct, omit_defaults=True):
@@ -22,7 +31,9 @@ class RunRow(msgspec.Struct, omit_defaults=True):
         waits: id of the approval it waits for, or "".
         last: one plain (unsafe) line: what it did last.
         tools: names of all calls in order, `harness_auto_login` included; of a running attempt the newest 32.
-        retry_at: us, while retrying.
+        retry_at: us, while retrying, and while waiting for a model that asked for patience.
+        usd: nano-dollars known to be spent; `mark` says how sure the sum is, "unknown" that part of it is missing.
+        models: what each model that answered took its share of.
     """
 
     id: str
@@ -40,7 +51,9 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     may: dict[str, str] = {}
     notes: list[str] = []
     usage: Usage = Usage()
-    usd: float | None = None
+    usd: int = 0
+    mark: Mark = "reported"
+    models: dict[str, Share] = {}
     budget_tokens: int = 0
     attempts: int = 0
     iterations: int = 0
@@ -61,6 +74,11 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     @property
     def open(self) -> bool:
         return self.ended == 0
+
+    @property
+    def money(self) -> int | None:
+        """Nano-dollars spent; None when the price of a part is unknown: never less than the truth."""
+        return None if self.mark == "unknown" else self.usd
 
     @property
     def tools(self) -> list[str]:
@@ -111,25 +129,50 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
 
 
 class BudgetRow(msgspec.Struct, omit_defaults=True):
-    """Tokens and money of one scope: `run:r17` or `day:2026-11-21`. limit 0 = none; usd None = unknown, never zero."""
+    """Tokens and money of one scope (`run:r17`, `day:2026-11-21`), or the limits of a kind (`day`).
+
+    Attributes:
+        limit: tokens, 0 = none; `usd_limit` nano-dollars, None = none.
+        usd, usd_held: nano-dollars known; `mark` says how sure `usd` is.
+        by: who set the limit last, "" = it came with the run.
+        warned: the operator was told that four fifths are spent.
+    """
 
     scope: str
     limit: int = 0
     held: int = 0
     spent: int = 0
-    usd: float | None = None
-    usd_limit: float | None = None
-    settled: list[tuple[int, int]] = []
-    """(at us, tokens) settled since, a minute an entry, newest last, at most 16: what `out_at` is computed from."""
+    usd: int = 0
+    usd_held: int = 0
+    usd_limit: int | None = None
+    mark: Mark = "reported"
+    by: str = ""
+    warned: bool = False
+    pace: list[tuple[int, int, int]] = []
+    """(at us, tokens, nano-dollars) settled since, a minute an entry, newest last, at most 16: for `forecast`."""
+
+    @property
+    def money(self) -> int | None:
+        """Nano-dollars spent; None when the price of a part is unknown."""
+        return None if self.mark == "unknown" else self.usd
 
 
-class HoldRow(msgspec.Struct):
+class HoldRow(msgspec.Struct, omit_defaults=True):
     """An open reservation of one model call."""
 
     run: str
     call: str
     tokens: int
     day: str
+    usd: int | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class EndpointRow(msgspec.Struct, omit_defaults=True):
+    """What was learned of a model endpoint (`api url model`): parameters it refuses."""
+
+    id: str
+    dropped: list[str] = []
 
 
 class FrameRow(msgspec.Struct, omit_defaults=True):
@@ -146,20 +189,4 @@ class FrameRow(msgspec.Struct, omit_defaults=True):
     snapshot: str = ""
 
 
-Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow
-
-
-def out_at(row: BudgetRow, now: int) -> int:
-    """When the budget is spent at the pace of the last 15 minutes (us), 0 if idle or without limit, now if spent."""
-    if not row.limit:
-        return 0
-    left = row.limit - row.spent - row.held
-    if left <= 0:
-        return now
-    window = 15 * 60 * 1_000_000
-    recent = [(at, tokens) for at, tokens in row.settled if at >= now - window]
-    if len(recent) < 2:
-        return 0
-    elapsed = max(1, now - recent[0][0])
-    pace = sum(tokens for _, tokens in recent) / elapsed
-    return now + int(left / pace) if pace else 0
+Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow | EndpointRow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .events import Fact
 from .fold import Views
 from .messages import RISKS
+from .money import dollars
 from .views import ApprovalRow, RunRow
 
 _SECOND = 1_000_000
@@ -56,7 +57,10 @@ def _left(views: Views, row: RunRow) -> str:
     if budget is None or not budget.limit:
         return "no token limit"
     left = max(0, budget.limit - budget.spent - budget.held)
-    money = f", ${budget.usd_limit:.2f} limit" if budget.usd_limit is not None else ""
+    money = ""
+    if budget.usd_limit is not None:
+        over = max(0, budget.usd_limit - budget.usd - budget.usd_held)
+        money = f", {dollars(over)} of {dollars(budget.usd_limit)}"
     return f"{left:,} of {budget.limit:,} tok{money}"
 
 
@@ -66,6 +70,10 @@ def _span(us: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {name}"
     return f"{seconds} s"
+
+
+def _in(row: RunRow, now: int) -> str:
+    return f"in {_span(row.retry_at - now)}" if row.retry_at > now else "now"
 
 
 def _why_approval(row: ApprovalRow, now: int) -> list[Fact]:
@@ -101,11 +109,12 @@ def _why_run(views: Views, row: RunRow, now: int) -> list[Fact]:
                 Fact("on", f"{row.waits}{summary}"),
                 Fact("next", "4 decides it"),
             ]
+        case "waiting" if row.retry_at:
+            return [Fact("failed", row.last), Fact("waits", f"until the model may be asked again: {_in(row, now)}")]
         case "waiting":
             return [Fact("waits", row.last or "for its turn"), Fact("since", _span(now - row.started))]
         case "retrying":
-            moment = f"in {_span(row.retry_at - now)}" if row.retry_at > now else "now"
-            return [Fact("failed", row.last), Fact("next", f"the model is asked again {moment}")]
+            return [Fact("failed", row.last), Fact("next", f"the model is asked again {_in(row, now)}")]
         case "running":
             return [
                 Fact(

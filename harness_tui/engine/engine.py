@@ -17,7 +17,7 @@ from ..agent.kit import Kit
 from ..config.clock import SystemClock
 from ..config.paths import Paths
 from ..domain.errors import SetupError, UsageError
-from ..domain.events import EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
+from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
 from ..domain.seams import Clock
 from ..domain.task import RunSpec
@@ -25,7 +25,18 @@ from ..domain.views import ApprovalRow, RunRow
 from ..journal.blobs import BlobStore
 from ..journal.failpoints import hit
 from ..journal.journal import Journal
-from ..port.commands import AnyCommand, CancelRun, Decide, Reply, Resolve, StartRun, StopEngine
+from ..port.commands import (
+    AnyCommand,
+    CancelAll,
+    CancelRun,
+    Decide,
+    Reply,
+    Resolve,
+    SetBudget,
+    SetSecret,
+    StartRun,
+    StopEngine,
+)
 from ..port.snapshot import Batch, EngineInfo, Snapshot
 from . import snapshots, worlds
 from .bus import Bus
@@ -55,6 +66,7 @@ class Engine:
         self._started = clock.now()
         self._blobs = BlobStore(paths.blobs)
         self._ledger = Ledger()
+        self._secrets: dict[str, str] = {}
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
@@ -77,7 +89,8 @@ class Engine:
     async def _recover(self) -> None:
         views = self.journal.views
         for scope, row in views.budgets.items():
-            self._ledger.accounts[scope] = Account(row.limit, row.held, row.spent)
+            account = Account(row.limit, row.held, row.spent, row.usd_limit, row.usd_held, row.usd, row.warned)
+            (self._ledger.accounts if ":" in scope else self._ledger.defaults)[scope] = account
         await self._note(EngineStarted(os.getpid(), __version__, self.journal.epoch))
         hit("engine.recovering")
         runs = await self._supervisor.recover()
@@ -157,6 +170,14 @@ class Engine:
                 if not row.open or not await self._supervisor.cancel(root_of(row.id), by, reason):
                     raise UsageError(f"{run} is over: {row.state}.")
                 return Reply(row.id, f"{row.id} is being cancelled.")
+            case CancelAll(by, reason):
+                count = await self._supervisor.cancel_all(by, reason)
+                return Reply(text=f"{count} runs are being cancelled." if count else "No run is open.")
+            case SetBudget():
+                return await self._set_budget(command)
+            case SetSecret(name, value):
+                self._secrets[name] = value
+                return Reply(text=f"{name} is known until the engine stops.")
             case Decide():
                 return await self._desk.decide(command)
             case Resolve():
@@ -165,6 +186,19 @@ class Engine:
                 self._now = now
                 self.stopped.set()
                 return Reply(text="The engine stops.")
+
+    async def _set_budget(self, command: SetBudget) -> Reply:
+        """Limits are events, so that they outlive the engine; the fold and the ledger take the same ones."""
+        kind, _, run = command.scope.partition(":")
+        if kind == "run" and not (await self.run(run)).open:
+            raise UsageError(f"{run} is over; its budget can no longer be set.")
+        if kind not in ("run", "day") or (kind == "run") != bool(run):
+            raise UsageError(f'There is no budget "{command.scope}".', "Name an open run, or day.")
+        if command.tokens < 0 or (command.usd or 0) < 0:
+            raise UsageError("A limit is 0 or more.")
+        self._ledger.limit(command.scope, command.tokens, command.usd)
+        await self._note(BudgetSet(command.scope, command.tokens, command.usd, command.by))
+        return Reply(command.scope, f"The limits of {run or 'each day'} are set.")
 
     async def runs(self, limit: int = 200) -> list[RunRow]:
         roots = [r for r in self.journal.views.runs.values() if r.kind == "agent"]

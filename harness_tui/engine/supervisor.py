@@ -11,10 +11,10 @@ from ..agent.driver import Driver
 from ..agent.kit import Kit
 from ..domain.errors import HarnessError, SetupError
 from ..domain.events import HALTED, Flow, RunFinished, RunStarted, Write
+from ..domain.money import from_usd
 from ..domain.policy import may
 from ..domain.task import RunSpec
 from ..journal.journal import Journal
-from . import worlds
 from .services import Services
 
 RETRY_HALTED = 15.0
@@ -23,6 +23,11 @@ RETRY_HALTED = 15.0
 log = logging.getLogger(__name__)
 
 KitFor = Callable[[str, RunSpec, Mapping[str, str]], Kit]
+
+
+def usd_of(spec: RunSpec) -> int | None:
+    """The run's money limit in nano-dollars; None = none."""
+    return None if spec.task.budget.usd is None else from_usd(spec.task.budget.usd)
 
 
 class Supervisor:
@@ -39,12 +44,12 @@ class Supervisor:
 
     async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> None:
         """Write the run down and drive it. Raises HarnessError when it cannot even begin."""
-        worlds.check_money(spec)
         kit = self._kit_for(uid, spec, secrets)
         tools = kit.environment(spec, uid).tools
         await self._services.ensure(uid, spec.service)
-        kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens)
-        await self._journal.append([Write(uid, 0, (RunStarted(spec, may(tools, spec.task.level)),))])
+        kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens, usd_of(spec))
+        started = kit.redaction.deep(RunStarted(spec, may(tools, spec.task.level)))
+        await self._journal.append([Write(uid, 0, (started,))])
         self._drive(uid, spec, kit)
 
     async def recover(self) -> int:
@@ -58,7 +63,6 @@ class Supervisor:
                 await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
                 continue
             kit = self._kit_for(uid, spec, {})
-            kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens)
             self._drive(uid, spec, kit)
         return len(open_runs)
 
@@ -74,6 +78,12 @@ class Supervisor:
             return False
         await driver.cancel(by, reason)
         return True
+
+    async def cancel_all(self, by: str, reason: str) -> int:
+        """Ask every open run to end; returns how many there were."""
+        drivers = list(self._drivers.values())
+        await asyncio.gather(*(driver.cancel(by, reason) for driver in drivers))
+        return len(drivers)
 
     async def close(self, *, now: bool) -> None:
         """Leave every open run where it is. A started consequential call may end first, unless `now`."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from ..config.vault import EnvVault
-from ..domain.errors import BudgetError
 from ..domain.seams import Blobs, Environment, Model, Vault
 from ..domain.task import RunSpec
 from .services import read_env_file
@@ -24,19 +22,6 @@ def model(spec: RunSpec, secrets: Mapping[str, str]) -> Model:
     from ..models.api import from_spec
 
     return from_spec(spec.model, vault(spec, secrets))
-
-
-def check_money(spec: RunSpec) -> None:
-    """Refuse a money limit nobody could hold: no price is known but for models on this machine, which cost nothing."""
-    if spec.task.budget.usd is None or spec.model.api == "stand-in":
-        return
-    host = (urlsplit(spec.model.url).hostname or "").removesuffix(".")
-    if host == "localhost" or host.startswith("127.") or host == "::1":
-        return
-    raise BudgetError(
-        f"The price of {spec.model.model} is unknown, so a limit of ${spec.task.budget.usd:g} cannot be held.",
-        "Limit tokens instead ([budget] tokens, --budget-tokens) and leave usd out.",
-    )
 
 
 def uses_browser(spec: RunSpec) -> bool:

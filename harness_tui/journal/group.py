@@ -12,7 +12,7 @@ from ..domain.codec import encode
 from ..domain.errors import Conflict, HarnessError
 from ..domain.events import Envelope, Write, root_of
 from ..domain.fold import Views
-from ..domain.views import ApprovalRow, BudgetRow, FrameRow, HoldRow, Row, RunRow
+from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
 from .tables import Group
 
 _encode_row = msgspec.json.Encoder().encode
@@ -104,7 +104,7 @@ class State:
                     group.blobs.append((event.sha,))
                 elif isinstance(event, ev.ToolFinished) and event.blob:
                     group.blobs.append((event.blob,))
-        self._collect(group, fresh)
+        self.collect(group, fresh)
         return group
 
     def _number(self, run: str, fresh: dict[str, int]) -> int:
@@ -116,7 +116,7 @@ class State:
         self.loaded.add(root)
         return self.ids[run]
 
-    def _collect(self, group: Group, fresh: dict[str, int]) -> None:
+    def collect(self, group: Group, fresh: dict[str, int]) -> None:
         """The last state of each changed row; new streams without a row get a bare entry."""
         ids = self.ids
         for (table, key), row in self.views.take_dirty().items():
@@ -135,6 +135,8 @@ class State:
                     group.holds.append((key, ids[root_of(row.run)], body))
                 case FrameRow():
                     group.frames.append((ids[key], body))
+                case EndpointRow():
+                    group.endpoints.append((key, body))
                 case None if table == "hold":
                     group.settled.append((key,))
                 case None:

@@ -16,6 +16,7 @@ from ..domain.seams import Clock
 from . import schema, tables
 from .group import Append, State, Unfit
 from .lane import Lane
+from .refold import refold
 
 QUEUE = 256
 """Appends that may wait for the writer; past that the producer waits."""
@@ -75,6 +76,7 @@ class Journal:
             raise schema.explained(name, error) from None
         try:
             journal = cls(lane, clock, name, await lane.run(partial(schema.prepare, name=name)))
+            await lane.run(refold)
             await journal._reload()
         except BaseException as error:
             await lane.close()

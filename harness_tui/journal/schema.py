@@ -13,6 +13,9 @@ from ..domain.errors import SetupError
 APPLICATION = 0x48545549
 """`PRAGMA application_id` of a journal ("HTUI")."""
 
+ROWS = 2
+"""What the rows are the fold of: raised with every change of the fold, upon which `refold` makes them anew."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -35,6 +38,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE frame(run INTEGER PRIMARY KEY, body BLOB NOT NULL)",
         "CREATE TABLE blob(sha TEXT PRIMARY KEY) WITHOUT ROWID",
         "INSERT INTO meta VALUES ('epoch', 0)",
+    ),
+    (
+        "CREATE TABLE endpoint(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        f"INSERT INTO meta VALUES ('rows', {ROWS} * (SELECT count(*) = 0 FROM event))",
     ),
 )
 """Statements that lead from schema n to n + 1; the number is `PRAGMA user_version`."""

@@ -14,7 +14,7 @@ import msgspec
 from ..domain.codec import decode
 from ..domain.events import Envelope
 from ..domain.fold import Views
-from ..domain.views import ApprovalRow, BudgetRow, FrameRow, HoldRow, Row, RunRow
+from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
 from .failpoints import hit
 
 ENDED_ROOTS = 500
@@ -47,6 +47,7 @@ class Group(msgspec.Struct):
     holds: list[tuple[str, int, bytes]] = []
     settled: list[tuple[str]] = []
     frames: list[tuple[int, bytes]] = []
+    endpoints: list[tuple[str, bytes]] = []
     blobs: list[tuple[str]] = []
 
     def pages(self) -> int:
@@ -64,25 +65,7 @@ def commit(con: sqlite3.Connection, group: Group) -> None:
         if con.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0] != group.epoch:
             raise StaleEngine
         _insert(con, "event VALUES", 6, group.events)
-        # Only the end of a run changes what is indexed; saying so saves a page of log in every other transaction.
-        still_open, ended = [row for row in group.runs if not row[3]], [row for row in group.runs if row[3]]
-        _insert(con, "run VALUES", 5, still_open, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
-        _insert(
-            con, "run VALUES", 5, ended, "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body"
-        )
-        _insert(
-            con,
-            "approval(id, run, live, body) VALUES",
-            4,
-            group.approvals,
-            "ON CONFLICT(id) DO UPDATE SET live = excluded.live, body = excluded.body",
-        )
-        _insert(con, "budget VALUES", 3, group.budgets, "ON CONFLICT(scope) DO UPDATE SET body = excluded.body")
-        _insert(con, "hold VALUES", 3, group.holds, "ON CONFLICT(key) DO UPDATE SET body = excluded.body")
-        _insert(con, "frame VALUES", 2, group.frames, "ON CONFLICT(run) DO UPDATE SET body = excluded.body")
-        _insert(con, "blob VALUES", 1, group.blobs, "ON CONFLICT DO NOTHING")
-        for key in group.settled:
-            con.execute("DELETE FROM hold WHERE key = ?", key)
+        write_rows(con, group)
         hit("journal.before_commit")
         con.execute("COMMIT")
     except BaseException:
@@ -90,6 +73,28 @@ def commit(con: sqlite3.Connection, group: Group) -> None:
             con.execute("ROLLBACK")
         raise
     hit("journal.after_commit")
+
+
+def write_rows(con: sqlite3.Connection, group: Group) -> None:
+    """The view rows of a group; the caller holds the transaction."""
+    # Only the end of a run changes what is indexed; saying so saves a page of log in every other transaction.
+    still_open, ended = [row for row in group.runs if not row[3]], [row for row in group.runs if row[3]]
+    _insert(con, "run VALUES", 5, still_open, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
+    _insert(con, "run VALUES", 5, ended, "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body")
+    _insert(
+        con,
+        "approval(id, run, live, body) VALUES",
+        4,
+        group.approvals,
+        "ON CONFLICT(id) DO UPDATE SET live = excluded.live, body = excluded.body",
+    )
+    _insert(con, "budget VALUES", 3, group.budgets, "ON CONFLICT(scope) DO UPDATE SET body = excluded.body")
+    _insert(con, "hold VALUES", 3, group.holds, "ON CONFLICT(key) DO UPDATE SET body = excluded.body")
+    _insert(con, "frame VALUES", 2, group.frames, "ON CONFLICT(run) DO UPDATE SET body = excluded.body")
+    _insert(con, "blob VALUES", 1, group.blobs, "ON CONFLICT DO NOTHING")
+    _insert(con, "endpoint VALUES", 2, group.endpoints, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
+    for key in group.settled:
+        con.execute("DELETE FROM hold WHERE key = ?", key)
 
 
 def _insert(
@@ -116,6 +121,7 @@ _run = msgspec.json.Decoder(RunRow).decode
 _approval = msgspec.json.Decoder(ApprovalRow).decode
 _budget = msgspec.json.Decoder(BudgetRow).decode
 _hold = msgspec.json.Decoder(HoldRow).decode
+_endpoint = msgspec.json.Decoder(EndpointRow).decode
 _frame = msgspec.json.Decoder(FrameRow).decode
 
 
@@ -151,7 +157,7 @@ def _rows(con: sqlite3.Connection) -> list[Row]:
         (ENDED_ROOTS,),
     ).fetchall()
     rows = trees(con, (root for (root,) in roots))
-    rows += [_budget(body) for (body,) in con.execute("SELECT body FROM budget WHERE run IS NULL")]
+    rows += _of_no_run(con)
     newest = (
         "SELECT body FROM approval WHERE live = 1 OR n IN (SELECT n FROM approval ORDER BY n DESC LIMIT ?) ORDER BY n"
     )
@@ -175,12 +181,20 @@ def trees(con: sqlite3.Connection, roots: Iterable[int]) -> list[Row]:
     ]
 
 
+def _of_no_run(con: sqlite3.Connection) -> list[Row]:
+    budgets = con.execute("SELECT body FROM budget WHERE run IS NULL").fetchall()
+    # A reader may meet a file that no engine of this version has brought up yet.
+    learns = con.execute("PRAGMA user_version").fetchone()[0] >= 2
+    endpoints = con.execute("SELECT body FROM endpoint").fetchall() if learns else []
+    return [*(_budget(body) for (body,) in budgets), *(_endpoint(body) for (body,) in endpoints)]
+
+
 def every(con: sqlite3.Connection) -> Views:
     """All stored rows, however old."""
     views = Views()
     roots = con.execute("SELECT id FROM run WHERE id = root").fetchall()
     rows = trees(con, (root for (root,) in roots))
-    rows += [_budget(body) for (body,) in con.execute("SELECT body FROM budget WHERE run IS NULL")]
+    rows += _of_no_run(con)
     views.load(rows, con.execute("SELECT ifnull(max(pos), 0) FROM event").fetchone()[0])
     return views
 
@@ -257,7 +271,7 @@ def problems(con: sqlite3.Connection) -> list[str]:
             except Exception as error:
                 found.append(f"Event {envelope.pos} cannot be folded: {type(error).__name__}({error}).")
     stored = every(con)
-    for name in ("runs", "approvals", "budgets", "holds", "frames"):
+    for name in ("runs", "approvals", "budgets", "holds", "frames", "endpoints"):
         want, have = getattr(folded, name), getattr(stored, name)
         wrong = [key for key in {**want, **have} if want.get(key) != have.get(key)]
         if wrong:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from msgspec.structs import replace
 
-from ..domain.messages import Answer, Delta, ModelRequest
+from ..domain.messages import Answer, Delta, Dropped, ModelRequest
 from ..domain.money import Price
 from ..domain.task import Options
 from . import failures
@@ -91,7 +91,7 @@ class Family(ABC):
 
     api: ClassVar[str]
     optional: ClassVar[frozenset[str]]
-    """Parameters of the body that may be left out when a server refuses them."""
+    """Parameters of the body that may be left out when a server refuses them; `body` heeds `outer.inner` by itself."""
 
     def __init__(
         self,
@@ -196,6 +196,11 @@ class Family(ABC):
                 raise failures.unreadable(self.at, "sent broken JSON", assembly.spent) from None
         yield await self._finished(request, assembly.answer(), fresh)
 
+    @property
+    def endpoint(self) -> str:
+        """The name under which refused parameters are remembered."""
+        return f"{self.api} {self.at.shown} {self.name}"
+
     async def price(self) -> Price | None:
         if not self._priced:
             self._price, self._priced = await asyncio.to_thread(self._find_price), True
@@ -226,19 +231,33 @@ class Family(ABC):
         if usd is None and (price := await self.price()) is not None:
             usd = price.cost(answer.usage)
             mark = price.mark if answer.usage_reported else "estimated"
-        return replace(answer, usd=usd, mark=mark, notes=(*answer.notes, *notes), dropped=tuple(fresh))
+        dropped = tuple(Dropped(self.endpoint, name) for name in fresh)
+        return replace(answer, usd=usd, mark=mark, notes=(*answer.notes, *notes), dropped=dropped)
 
 
 def refused_parameter(error: Refused, body: Mapping[str, Any], optional: Collection[str]) -> str:
     """The one optional parameter of `body` that a 400 names, or ""."""
     if error.status not in (400, 422) or not isinstance(error.body, dict):
         return ""
-    named = str(error.body.get("param") or "").partition(".")[0].partition("[")[0]
-    if named in body and named in optional:
-        return named
+    parameter = str(error.body.get("param") or "").partition("[")[0]
+    for name in (parameter, parameter.partition(".")[0]):
+        if name in optional and _has(body, name):
+            return name
     told = str(error.body.get("message") or error.body)
-    found = [name for name in sorted(optional & body.keys()) if re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", told)]
+    named = [name for name in sorted(optional) if _has(body, name) and _names(told, name)]
+    found = [name for name in named if not any(other.startswith(f"{name}.") for other in named)]
     return found[0] if len(found) == 1 else ""
+
+
+def _names(told: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", told) is not None
+
+
+def _has(body: Mapping[str, Any], name: str) -> bool:
+    """Whether a parameter is in the body, `inner.name` inside `inner`."""
+    outer, _, inner = name.partition(".")
+    value = body.get(outer)
+    return outer in body and (not inner or (isinstance(value, dict) and inner in value))
 
 
 _WRITTEN = re.compile(r"<tool_call>|<function=|<\|tool_call|\[TOOL_CALLS\]|\"(name|tool|function)\"\s*:")

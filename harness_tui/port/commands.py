@@ -26,6 +26,29 @@ class CancelRun(Command, frozen=True, tag="cancel_run"):
     reason: str = ""
 
 
+class CancelAll(Command, frozen=True, tag="cancel_all"):
+    """The kill switch: every open run is cancelled. Answers how many."""
+
+    by: str
+    reason: str = ""
+
+
+class SetBudget(Command, frozen=True, tag="set_budget"):
+    """Limits of an open run (`run:r17`) or of every day (`day`). tokens 0 = none; usd in nano-dollars, None = none."""
+
+    scope: str
+    tokens: int
+    usd: int | None
+    by: str
+
+
+class SetSecret(Command, frozen=True, tag="set_secret"):
+    """Hand the engine a secret for as long as its process lives; it is never stored."""
+
+    name: str
+    value: str
+
+
 class Decide(Command, frozen=True, tag="decide"):
     """Approve or deny; refused when late, twice or with another digest, saying who and when."""
 
@@ -52,7 +75,7 @@ class StopEngine(Command, frozen=True, tag="stop_engine"):
     now: bool = False
 
 
-AnyCommand = StartRun | CancelRun | Decide | Resolve | StopEngine
+AnyCommand = StartRun | CancelRun | CancelAll | SetBudget | SetSecret | Decide | Resolve | StopEngine
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness_tui.agent import context
+from harness_tui.domain.attempt import AttemptState
 from harness_tui.domain.messages import Message, Text, ToolCall, ToolResult
 
 
@@ -21,7 +22,7 @@ def conversation(turns: list[int]) -> list[Message]:
 @given(st.lists(st.integers(0, 4), max_size=60))
 def test_the_window_keeps_rules_and_task_and_never_parts_a_call_from_its_result(turns: list[int]) -> None:
     messages = conversation(turns)
-    shown = context.request(messages, (), None).messages
+    shown = context.shown(messages)
     assert shown[:2] == tuple(messages[:2])
     assert shown[-1] == messages[-1]
     assert len(shown) <= context.MAX_CONTEXT_MESSAGES
@@ -31,9 +32,41 @@ def test_the_window_keeps_rules_and_task_and_never_parts_a_call_from_its_result(
 
 
 @given(st.lists(st.integers(0, 4), max_size=60))
-def test_the_meter_measures_what_is_sent_also_when_it_was_asked_before(turns: list[int]) -> None:
+def test_a_squeezed_window_keeps_rules_and_task_and_is_smaller(turns: list[int]) -> None:
     messages = conversation(turns)
+    shown = context.shown(messages, squeezed=True)
+    assert shown[:2] == tuple(messages[:2])
+    assert shown[-1] == messages[-1]
+    assert len(shown) <= context.SQUEEZED_NEWEST + 2
+    asked = {c.id for m in shown for c in m.calls}
+    assert {p.id for m in shown for p in m.parts if isinstance(p, ToolResult)} <= asked
+
+
+def test_a_squeezed_result_is_clipped_and_says_so() -> None:
+    long = Message("tool", (ToolResult("1", "look", "x" * 9000),))
+    (clipped,) = context.shown([long], squeezed=True)
+    (part,) = clipped.parts
+    assert isinstance(part, ToolResult)
+    assert part.text.endswith("[cut: the conversation was too long]")
+    assert len(part.text) < 2100
+
+
+@given(st.lists(st.integers(0, 4), max_size=60))
+def test_the_meter_measures_what_is_sent_also_when_it_was_asked_before(turns: list[int]) -> None:
+    state = AttemptState("r1/1")
     meter = context.Meter()
-    for end in range(2, len(messages) + 1):
-        meter.estimate(messages[:end], ())
-    assert meter.estimate(messages, ()) == context.Meter().estimate(messages, ())
+    for message in conversation(turns):
+        state.messages.append(message)
+        meter.most(state, ())
+    assert meter.most(state, ()) == context.Meter().most(state, ())
+
+
+def test_the_meter_trusts_the_servers_count_and_bounds_the_rest_by_bytes() -> None:
+    state = AttemptState("r1/1", messages=conversation([1]))
+    unmeasured = context.Meter().most(state, ())
+    state.measured = (40, 3)
+    newest = "看" * 100
+    state.messages.append(Message.say("user", newest))
+    most = context.Meter().most(state, ())
+    assert most >= 40 + len(newest.encode())
+    assert unmeasured >= sum(len(m.text.encode()) for m in conversation([1]))

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from harness_tui.agent.driver import Driver
 from harness_tui.agent.kit import Kit
 from harness_tui.domain.approval import Judgement, Proposal
 from harness_tui.domain.events import Fact, Flow, RunStarted, Write
 from harness_tui.domain.ledger import Ledger
-from harness_tui.domain.messages import Answer, Delta, ModelRequest, Risk, Text, ToolCall, ToolSpec, Usage
+from harness_tui.domain.messages import Answer, Delta, Mark, ModelRequest, Risk, Text, ToolCall, ToolSpec, Usage
+from harness_tui.domain.money import NANO, Price
 from harness_tui.domain.seams import EnvironmentLost, Interlude, Performed, ToolOutcome, Verdict
 from harness_tui.domain.task import Budget, Guardrails, Level, ModelSpec, RunSpec, TaskFile
 from harness_tui.journal.journal import Journal
@@ -43,15 +47,37 @@ class ManualClock:
             await asyncio.sleep(0)
 
 
+CENT = NANO // 100
+
+
+class Cents(msgspec.Struct, frozen=True):
+    """A price in whole cents a token."""
+
+    input: int = 1
+    output: int = 2
+    mark: Mark = "priced"
+    source: str = "a test"
+
+    def cost(self, usage: Usage) -> int:
+        return self.worst(usage.input, usage.output)
+
+    def worst(self, input: int, output: int) -> int:
+        return (self.input * input + self.output * output) * CENT
+
+
 class ScriptedModel:
     """Answers from a list, one a call; a callable item sees the request; an exception item is raised."""
 
     name = "scripted"
     label = "scripted (a test double)"
 
-    def __init__(self, *script: Any) -> None:
+    def __init__(self, *script: Any, price: Price | None = None) -> None:
         self.script = list(script)
         self.requests: list[ModelRequest] = []
+        self._price = price
+
+    async def price(self) -> Price | None:
+        return self._price
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
         self.requests.append(request)
@@ -61,7 +87,7 @@ class ScriptedModel:
         if isinstance(item, Exception):
             raise item
         yield Delta("...")
-        yield item
+        yield item if self._price is None else replace(item, usd=self._price.cost(item.usage), mark="priced")
 
     async def close(self) -> None:
         pass

@@ -237,7 +237,7 @@ def test_copies_and_exports_are_bounded_and_safe() -> None:
 def test_figures() -> None:
     assert [words.age(s * US) for s in (-5, 24, 240, 3960, 200_000)] == ["0s", "24s", "4m", "1h06", "2d"]
     assert [words.tokens(n) for n in (0, 412, 12_000, 999_949, 1_200_000)] == ["-", "412", "12.0k", "999.9k", "1.2M"]
-    assert [words.money(usd, n) for usd, n in ((None, 0), (None, 5), (0.114, 5))] == ["-", "?", "0.11"]
+    assert [words.money(usd, n) for usd, n in ((None, 0), (None, 5), (114_000_000, 5))] == ["-", "?", "0.11"]
     assert words.clock(NOW, 3600) == "13:58:00"
     assert words.zone(-19_800) == "-05:30"
 

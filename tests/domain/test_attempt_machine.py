@@ -10,6 +10,7 @@ from harness_tui.domain import events as ev
 from harness_tui.domain import inputs as inp
 from harness_tui.domain.approval import Judgement, Proposal
 from harness_tui.domain.events import Fact
+from harness_tui.domain.ledger import Hold, Refused
 from harness_tui.domain.messages import Answer, Message, Text, ToolCall, Usage
 from harness_tui.domain.seams import Interlude, ToolOutcome, Verdict
 
@@ -47,10 +48,10 @@ class Drawn:
             case at.ClearTurn():
                 match self.pick("clear", "clear", "clear", "stop", "broke"):
                     case "clear":
-                        return inp.TurnCleared(100, "2026-01-01")
+                        return inp.TurnCleared(Hold(100, 50, 7), "2026-01-01", ("run:r1", "day:2026-01-01"))
                     case "stop":
                         return inp.TurnStopped("guardrail", "enough")
-                return inp.OverBudget("run:r1", 10, 5, 100)
+                return inp.OverBudget(Refused("run:r1", "tokens", 10, 5, 100))
             case at.AskModel():
                 return self.model()
             case at.Judge(call):
@@ -145,7 +146,7 @@ def waiting() -> tuple[at.AttemptState, str]:
     world = (
         inp.Opened("browser", "s1", ()),
         inp.Began({}, (("task", Message.say("user", "vote")),)),
-        inp.TurnCleared(10, "d"),
+        inp.TurnCleared(Hold(10, 5), "d", ("run:r1", "day:d")),
         inp.Answered(Answer((ToolCall("1", "click"),))),
         inp.Judged("c1.1", Judgement("ask", proposal(ToolCall("1", "click"))), "A-1", FAR),
     )
@@ -191,7 +192,7 @@ def test_an_approval_given_after_the_world_closed_is_carried_and_spent_on_the_sa
         for x in (
             inp.Opened("browser", "s2", ()),
             inp.Began({}, (("task", Message.say("user", "vote")),)),
-            inp.TurnCleared(10, "d"),
+            inp.TurnCleared(Hold(10, 5), "d", ("run:r1", "day:d")),
             inp.Answered(Answer((ToolCall("1", "click"),))),
         ):
             apply(n, x)

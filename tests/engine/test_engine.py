@@ -11,14 +11,14 @@ import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain import events as ev
-from harness_tui.domain.errors import ApprovalError, BudgetError, SetupError, UsageError
+from harness_tui.domain.errors import ApprovalError, SetupError, UsageError
 from harness_tui.domain.fold import Views
 from harness_tui.domain.seams import Verdict
 from harness_tui.domain.task import Budget, ModelSpec, RunSpec, Service, TaskFile
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.port.commands import CancelRun, Decide, Resolve, StartRun
-from tests.agent.worlds import FakeWorld, ScriptedModel, call, say
+from tests.agent.worlds import CENT, Cents, FakeWorld, ScriptedModel, call, say
 
 SPEC = RunSpec(TaskFile("do it", tools=("browser_click",)), ModelSpec("test", "scripted"))
 
@@ -29,12 +29,13 @@ class Stage:
     def __init__(self) -> None:
         self.script: list[Any] = []
         self.shared: dict[str, Any] = {}
+        self.price: Cents | None = None
 
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     s = Stage()
-    monkeypatch.setattr(worlds, "model", lambda spec, secrets: ScriptedModel(*s.script))
+    monkeypatch.setattr(worlds, "model", lambda spec, secrets: ScriptedModel(*s.script, price=s.price))
     monkeypatch.setattr(worlds, "environment", lambda spec, session, blobs, secrets: FakeWorld(session, s.shared))
     return s
 
@@ -213,15 +214,24 @@ async def test_a_disk_that_refuses_halts_the_run_and_says_so(
     assert stage.shared["done"] == ["poke"]
 
 
-async def test_a_money_limit_nobody_can_hold_is_refused(engine: Engine, stage: Stage) -> None:
-    dear = RunSpec(
-        TaskFile("do it", budget=Budget(usd=0.5)), ModelSpec("openai-chat", "big", "https://models.example/v1")
-    )
-    with pytest.raises(BudgetError, match=r"price of big is unknown.*\$0.5"):
-        await engine.send(StartRun(dear))
+async def test_a_money_limit_nobody_can_hold_is_refused_before_anything_is_spent(engine: Engine, stage: Stage) -> None:
     stage.script = [say("42")]
-    local = RunSpec(TaskFile("do it", budget=Budget(usd=0.5)), ModelSpec("openai-chat", "m", "http://127.0.0.1:11434"))
-    assert (await ended(engine, (await engine.send(StartRun(local))).id)).exit == 0
+    dear = RunSpec(TaskFile("do it", budget=Budget(usd=0.5)), ModelSpec("scripted", "big"))
+    row = await ended(engine, (await engine.send(StartRun(dear))).id)
+    assert (row.exit, row.stopped_by, row.usage.total) == (3, "budget", 0)
+    assert "price of scripted is unknown, so the limit of $0.50" in row.reason
+
+
+async def test_a_priced_model_is_held_to_its_money_limit(engine: Engine, stage: Stage) -> None:
+    stage.script = [say("42")] * 2
+    stage.price = Cents()
+    wide = RunSpec(TaskFile("do it", budget=Budget(usd=5000.0)), ModelSpec("scripted", "big"))
+    row = await ended(engine, (await engine.send(StartRun(wide))).id)
+    assert (row.exit, row.money, row.mark) == (0, (row.usage.input + 2 * row.usage.output) * CENT, "priced")
+    narrow = RunSpec(TaskFile("do it", budget=Budget(usd=1.0)), ModelSpec("scripted", "big"))
+    tight = await ended(engine, (await engine.send(StartRun(narrow))).id)
+    assert (tight.exit, tight.stopped_by, tight.usage.total) == (3, "budget", 0)
+    assert "may need $" in tight.reason
 
 
 async def test_a_service_that_does_not_start_is_one_sentence(engine: Engine, stage: Stage) -> None:

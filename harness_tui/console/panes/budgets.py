@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...domain.forecast import forecast
+from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
-from ...domain.views import BudgetRow, out_at
+from ...domain.views import BudgetRow
 from ..lines import Line, Span, blank
 from ..stores.selection import window
 from . import empty
@@ -73,9 +75,7 @@ def _row(m: Model, budget: BudgetRow, chosen: list[Chosen], width: int) -> Line:
 
 def _money(budget: BudgetRow) -> str:
     """Spent money of its limit; `unknown` when tokens were spent at an unknown price, never zero."""
-    if budget.usd is None:
-        return "unknown" if budget.spent else "-"
-    return f"{budget.usd:.2f}" + (f"/{budget.usd_limit:.0f}" if budget.usd_limit is not None else "")
+    return dollars(budget.money) if budget.spent else "-"
 
 
 def meter(m: Model, budget: BudgetRow, width: int, loud: str) -> Line:
@@ -91,7 +91,7 @@ def meter(m: Model, budget: BudgetRow, width: int, loud: str) -> Line:
 
 def out_words(m: Model, budget: BudgetRow) -> str:
     """When the limit is reached at the pace of the last quarter of an hour: `23:10`, `now`, `-` when idle."""
-    moment = out_at(budget, m.now())
+    moment = forecast(budget, m.now()).at
     if not moment:
         return "-"
     return "now" if moment <= m.now() else m.clock(moment, seconds=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
 from ...domain.views import BudgetRow
 from ..actions import BY_ID, PANE_NAMES, shown
@@ -130,8 +131,8 @@ def _abnormal(m: Model) -> list[Piece]:
 
 def spent(row: BudgetRow) -> str:
     """Money where the price is known, tokens where it is not: unknown is never shown as zero."""
-    if row.usd is not None:
-        return f"${row.usd:.2f}" + (f"/{row.usd_limit:.0f}" if row.usd_limit is not None else "")
+    if row.money:
+        return dollars(row.money) + (f"/{dollars(row.usd_limit)}" if row.usd_limit is not None else "")
     of = f"/{tokens(row.limit)}" if row.limit else ""
     return f"{tokens(row.spent) if row.spent else '0'}{of} tok"
 

@@ -148,7 +148,7 @@ def _row(m: Model, node: Node, last: bool, chosen: list[Chosen], width: int) -> 
         state(m, node.state),
         Span(_took(end - node.started) if end and node.started else "", plain),
         Span(tokens(spent) if node.run else "", plain),
-        Span(money(node.run.usd, spent) if node.run else "", plain),
+        Span(money(node.run.money, spent) if node.run else "", plain),
         Span(safe_clip(node.note, TEXT), "dim"),
     )
     return row(cells, chosen, width)

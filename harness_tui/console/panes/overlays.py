@@ -9,6 +9,7 @@ import msgspec
 
 from ...domain.codec import to_json
 from ...domain.events import Envelope
+from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
 from ...domain.views import RunRow
 from ...domain.why import may, why
@@ -83,7 +84,11 @@ def _run(m: Model, row: RunRow) -> list[tuple[str, str]]:
     """A run in full: what it is, what it did, what became of it; the model's claim beside the verdict."""
     ended = f", ended {m.clock(row.ended)}" if row.ended else ""
     verified = {True: "yes", False: "no", None: "nothing was verified"}[row.verified]
-    money = f"${row.usd:.2f}" if row.usd is not None else "price unknown" if row.usage.total else "nothing spent"
+    money = (
+        ("price unknown" if row.money is None else f"{dollars(row.money)} {row.mark}")
+        if row.usage.total
+        else "nothing spent"
+    )
     facts = [
         ("title", row.title),
         ("state", f"{row.state}, attempt {row.attempts}, turn {row.iterations}"),

@@ -80,7 +80,7 @@ def _row(m: Model, run: RunRow, chosen: list[Chosen], width: int) -> Line:
         state(m, word),
         Span(may(run), plain),
         Span(tokens(run.usage.total), plain),
-        Span(money(run.usd, run.usage.total), plain),
+        Span(money(run.money, run.usage.total), plain),
         Span(age(m.now() - run.started), plain),
         Span(safe_clip(last, TEXT), plain),
     )

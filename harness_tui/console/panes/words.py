@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ...domain.money import dollars
 from ...domain.views import RunRow
 
 SECOND = 1_000_000
@@ -47,11 +48,11 @@ def tokens(count: int) -> str:
     return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
 
 
-def money(usd: float | None, spent: int) -> str:
+def money(nano: int | None, spent: int) -> str:
     """`0.11`; `?` when something was spent at an unknown price, never zero; `-` when nothing was."""
-    if usd is None:
+    if nano is None or not spent:
         return "?" if spent else "-"
-    return f"{usd:.2f}"
+    return dollars(nano).removeprefix("$")
 
 
 def clock(us: int, offset_s: int, *, seconds: bool = True) -> str:

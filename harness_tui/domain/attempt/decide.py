@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from .. import events as ev
 from .. import inputs as inp
 from ..approval import Proposal, action_digest, full_digest
 from ..events import Event, Fact
-from ..messages import Message
+from ..ledger import Refused
+from ..messages import Answer, Message
+from ..money import dollars
 from .state import AttemptState, Call
+
+MAX_PAUSES = 5
+"""Turns in a row a provider may interrupt and have continued."""
 
 
 def decide(s: AttemptState, x: inp.Input) -> list[Event]:
@@ -23,20 +26,18 @@ def decide(s: AttemptState, x: inp.Input) -> list[Event]:
             return [ev.EnvironmentOpened(kind, session, notes)]
         case inp.Began():
             return _began(s, x)
-        case inp.TurnCleared(hold, day, max_output):
-            call = f"m{s.iteration + 1}.{s.tries + 1}"
-            return [ev.ModelRequested(call, s.iteration + 1, hold, day, len(s.messages), max_output)]
+        case inp.TurnCleared(hold, day, scopes):
+            call, turn, shown = f"m{s.iteration + 1}.{s.tries + 1}", s.iteration + 1, len(s.messages)
+            return [ev.ModelRequested(call, turn, hold.tokens, day, shown, hold.output, hold.usd, scopes)]
         case inp.TurnStopped(by, reason):
             return [ev.LoopStopped(by, reason, s.claim)]
-        case inp.OverBudget(scope, limit, spent, asked):
-            whose, left = scope.partition(":")[0], max(0, limit - spent)
-            why = f"The next model call may need {asked} tokens; {left} of the {whose}'s {limit} are left."
-            why += " Give it more with --budget-tokens, or [budget] tokens." if whose == "run" else ""
-            return [ev.BudgetExhausted(scope, limit, spent, asked), ev.LoopStopped("budget", why, s.claim, 3)]
+        case inp.OverBudget(refused, model):
+            out = ev.BudgetExhausted(refused.scope, refused.limit, refused.spent, refused.asked, refused.unit)
+            return [out, ev.LoopStopped("budget", refusal(refused, model), s.claim, 3)]
         case inp.Answered(answer):
             return _answered(s, answer)
-        case inp.ModelBroke(error, kind, spent, code, retry_at):
-            failed = ev.ModelFailed(s.model_call, error, kind, spent, retry_at)
+        case inp.ModelBroke(error, kind, spent, code, retry_at, usd):
+            failed = ev.ModelFailed(s.model_call, error, kind, spent, retry_at, usd)
             return [failed] if retry_at is not None else [failed, ev.LoopStopped("error", error, s.claim, code)]
         case inp.Judged():
             return _judged(s, x)
@@ -75,8 +76,8 @@ def _decide_governance(s: AttemptState, x: inp.Input) -> list[Event]:
             return [_doubt(s, s.calls[call], approval)]
         case inp.Failed(reason, code):
             return [ev.LoopStopped("error", reason, s.claim, code)]
-        case inp.Lost(reason, spent):
-            return _lost(s, reason, spent)
+        case inp.Lost(reason, spent, usd):
+            return _lost(s, reason, spent, usd)
         case inp.Ended(interrupted, reason):
             return _ended(s, interrupted, reason)
         case inp.Cancelled(by, reason):
@@ -90,13 +91,52 @@ def _began(s: AttemptState, x: inp.Began) -> list[Event]:
     return [*x.events, *taken, *(ev.MessageAdded(message, source) for source, message in x.messages)]
 
 
-def _answered(s: AttemptState, answer: Any) -> list[Event]:
-    answered = ev.ModelAnswered(s.model_call, answer.parts, answer.usage, answer.stop, answer.usage_reported)
+def _answered(s: AttemptState, answer: Answer) -> list[Event]:
+    answered = ev.ModelAnswered(
+        call=s.model_call,
+        parts=answer.parts,
+        usage=answer.usage,
+        stop=answer.stop,
+        reported=answer.usage_reported,
+        usd=answer.usd,
+        mark=answer.mark,
+        model=answer.model,
+        notes=answer.notes,
+        dropped=answer.dropped,
+    )
+    said = answer.message.text or s.claim
     if answer.message.calls:
         return [answered]
-    said = answer.message.text
-    empty = "the model answered" if said else "the model answered nothing"
-    return [answered, ev.LoopStopped("model", empty, said or s.claim)]
+    match answer.stop:
+        case "paused" if s.pauses < MAX_PAUSES:
+            return [answered]
+        case "refusal" | "filtered":
+            word = "declined to answer" if answer.stop == "refusal" else "answer was filtered by its provider"
+            why = " ".join([f"The model {word}." if answer.stop == "refusal" else f"The {word}.", *answer.notes])
+            return [answered, ev.LoopStopped("error", why, said, 5)]
+        case "length":
+            why = f"The answer was cut at its limit of {s.max_output} tokens."
+            return [answered, ev.LoopStopped("guardrail", why, said)]
+        case _:
+            how = "the model answered" if answer.message.text else "the model answered nothing"
+            return [answered, ev.LoopStopped("model", how, said)]
+
+
+def refusal(refused: Refused, model: str) -> str:
+    """Why the ledger refused, and what to do about it."""
+    kind, _, rest = refused.scope.partition(":")
+    whose = f"run {rest}" if kind == "run" else kind
+    if refused.unit == "price":
+        limit = dollars(refused.limit)
+        return (
+            f"The price of {model} is unknown, so the limit of {limit} (per {kind}) cannot be held. Name its price in "
+            "config.toml, [prices], or limit tokens instead."
+        )
+    amount = dollars if refused.unit == "usd" else "{:,} tokens".format
+    left = amount(max(0, refused.limit - refused.spent))
+    why = f"The next model call may need {amount(refused.asked)}; {left} of {amount(refused.limit)} ({whose}) are left."
+    flag = {"run": "--budget-tokens or --budget-usd", "day": "harness-tui budget set day"}.get(kind, "")
+    return f"{why} Give it more with {flag}." if flag else why
 
 
 def _judged(s: AttemptState, x: inp.Judged) -> list[Event]:
@@ -220,10 +260,10 @@ def _sensed(s: AttemptState, x: inp.Sensed) -> list[Event]:
     return out
 
 
-def _lost(s: AttemptState, reason: str, spent: int) -> list[Event]:
+def _lost(s: AttemptState, reason: str, spent: int, usd: int | None) -> list[Event]:
     out: list[Event] = []
     if s.phase == "asking":
-        out.append(ev.ModelFailed(s.model_call, f"interrupted: {reason}", "interrupted", spent, 0))
+        out.append(ev.ModelFailed(s.model_call, f"interrupted: {reason}", "interrupted", spent, 0, usd))
     if s.world == "open":
         out.append(ev.EnvironmentClosed(reason))
     return out
@@ -245,7 +285,7 @@ def _cancelled(s: AttemptState, by: str, reason: str) -> list[Event]:
     out: list[Event] = []
     said = f"cancelled by {by}" + (f": {reason}" if reason else "")
     if s.phase == "asking":
-        out.append(ev.ModelFailed(s.model_call, said, "interrupted", s.hold, None))
+        out.append(ev.ModelFailed(s.model_call, said, "interrupted", s.hold, None, s.hold_usd))
     for at in s.calls.values():
         if at.state in ("asking", "approved"):
             out.append(ev.ApprovalWithdrawn(at.approval, said))

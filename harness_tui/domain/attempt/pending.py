@@ -53,10 +53,11 @@ class Verify(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """Close the world and the attempt; `interrupted` hands over to another attempt."""
+    """Close the world and the attempt; `interrupted` hands over to another attempt, not before `not_before` (us)."""
 
     interrupted: bool = False
     reason: str = ""
+    not_before: int = 0
 
 
 Effect = Open | Begin | ClearTurn | AskModel | Judge | AwaitDecision | Perform | RaiseDoubt | Sense | Verify | Finish
@@ -115,4 +116,4 @@ def _pending_without_world(s: AttemptState) -> Effect:
     if s.refusal:
         # Another attempt would only ask for what was just refused.
         return Finish(reason=f"the request was {s.refusal}")
-    return Finish(interrupted=True, reason=s.lost or "the environment closed")
+    return Finish(interrupted=True, reason=s.lost or "the environment closed", not_before=s.retry_at)

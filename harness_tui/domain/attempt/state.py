@@ -30,6 +30,10 @@ class AttemptState(msgspec.Struct):
         restart: the environment cannot be continued once closed; another attempt takes over.
         verifies: the task has something to verify, which takes an open world.
         tries: model calls of this iteration that failed.
+        hold, hold_usd, scopes: what the model call under way has reserved.
+        measured: (tokens, messages): what the first so many messages cost by the server's own count.
+        squeezed: the conversation was too long for the model, so a smaller window of it is shown.
+        pauses: turns in a row that the provider interrupted.
         denied: action digests the operator refused: never asked again in this attempt.
     """
 
@@ -50,7 +54,12 @@ class AttemptState(msgspec.Struct):
     model_call: str = ""
     max_output: int | None = None
     hold: int = 0
+    hold_usd: int | None = None
+    scopes: tuple[str, ...] = ()
     day: str = ""
+    measured: tuple[int, int] = (0, 0)
+    squeezed: bool = False
+    pauses: int = 0
     calls: dict[str, Call] = {}
     requests: dict[str, ev.ApprovalRequested] = {}
     resolutions: dict[str, ev.ApprovalResolved] = {}
@@ -106,17 +115,21 @@ def evolve(s: AttemptState, event: Event) -> None:
             s.messages.append(message)
             if s.phase == "opening":
                 s.phase = "ready"
-        case ev.ModelRequested(call, iteration, hold, day, _, max_output):
+        case ev.ModelRequested(call, iteration, hold, day, _, max_output, hold_usd, scopes):
             s.phase, s.model_call, s.iteration = "asking", call, iteration
-            s.hold, s.day, s.max_output = hold, day, max_output
-        case ev.ModelFailed(_, _, _, _, retry_at):
+            s.hold, s.hold_usd, s.scopes, s.day, s.max_output = hold, hold_usd, scopes, day, max_output
+        case ev.ModelFailed(kind=kind, retry_at=retry_at):
             # The iteration is asked again, so it has not happened yet.
-            s.phase, s.iteration, s.retry_at, s.hold = "ready", s.iteration - 1, retry_at or 0, 0
+            s.phase, s.iteration, s.retry_at, s.hold, s.hold_usd = "ready", s.iteration - 1, retry_at or 0, 0, None
             s.tries += 1
-        case ev.ModelAnswered(_, parts):
+            if kind == "context":
+                s.squeezed, s.measured = True, (0, 0)
+        case ev.ModelAnswered(_, parts, usage, stop, reported):
             message = Message("assistant", parts)
             s.messages.append(message)
-            s.tries, s.retry_at, s.hold = 0, 0, 0
+            s.tries, s.retry_at, s.hold, s.hold_usd = 0, 0, 0, None
+            s.measured = (usage.total, len(s.messages)) if reported else (0, 0)
+            s.pauses = s.pauses + 1 if stop == "paused" else 0
             s.calls = {f"c{s.iteration}.{n}": Call(f"c{s.iteration}.{n}", c) for n, c in enumerate(message.calls, 1)}
             s.phase = "acting"
         case ev.LoginHandled():

@@ -18,6 +18,7 @@ from .attempt import (
     AttemptStarted,
     BaselineTaken,
     BudgetExhausted,
+    BudgetWarned,
     Carried,
     EnvironmentClosed,
     EnvironmentOpened,
@@ -37,6 +38,7 @@ from .attempt import (
 )
 from .base import Event
 from .engine import (
+    BudgetSet,
     EngineRecovered,
     EngineStarted,
     EngineStopped,
@@ -65,6 +67,8 @@ __all__ = [
     "AttemptStarted",
     "BaselineTaken",
     "BudgetExhausted",
+    "BudgetSet",
+    "BudgetWarned",
     "CancelRequested",
     "Carried",
     "EngineRecovered",

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..messages import Message, Part, Risk, Stop, Usage
+from ..ledger import Unit
+from ..messages import Dropped, Mark, Message, Part, Risk, Stop, Usage
 from .base import Event
 
 
@@ -60,7 +61,11 @@ class BaselineTaken(Event, frozen=True):
 
 
 class ModelRequested(Event, frozen=True):
-    """A model call begins; `hold` tokens are reserved on `day` (ISO date) in every scope of the run."""
+    """A model call begins; its worst case is reserved in `scopes`, on `day` (ISO date).
+
+    Attributes:
+        hold: tokens; `hold_usd` nano-dollars, None when the price is unknown.
+    """
 
     call: str
     iteration: int
@@ -68,26 +73,43 @@ class ModelRequested(Event, frozen=True):
     day: str
     messages: int = 0
     max_output: int | None = None
+    hold_usd: int | None = None
+    scopes: tuple[str, ...] = ()
 
 
 class ModelAnswered(Event, frozen=True):
-    """The whole answer; settles the call's hold with `usage`."""
+    """The whole answer; settles the call's hold with `usage` and `usd`.
+
+    Attributes:
+        usd: nano-dollars, None = unknown; `mark` tells where the figure comes from.
+        model: who answered, when that is not the run's own model (a router's other leg).
+        notes: what the operator should know of the call, a sentence each.
+    """
 
     call: str
     parts: tuple[Part, ...]
     usage: Usage
     stop: Stop = "end"
     reported: bool = True
+    usd: int | None = None
+    mark: Mark = "unknown"
+    model: str = ""
+    notes: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
 
 
 class ModelFailed(Event, frozen=True):
-    """A model call failed; settles its hold with `spent` tokens. `retry_at` (us) when it will be tried again."""
+    """A model call failed; settles its hold with `spent` tokens and `usd`. `retry_at` (us): it will be tried again.
+
+    kind: retry | broken | auth | refused | spent | context (the conversation is too long) | interrupted.
+    """
 
     call: str
     error: str
     kind: str
     spent: int = 0
     retry_at: int | None = None
+    usd: int | None = None
 
 
 class ToolStarted(Event, frozen=True):
@@ -150,12 +172,22 @@ class TurnEnded(Event, frozen=True):
 
 
 class BudgetExhausted(Event, frozen=True):
-    """A reservation was refused; amounts in tokens."""
+    """A reservation was refused; amounts in `unit` ("price": no price is known to hold the limit by)."""
 
     scope: str
     limit: int
     spent: int
     asked: int
+    unit: Unit = "tokens"
+
+
+class BudgetWarned(Event, frozen=True):
+    """Four fifths of a limit are spent; told once for a scope. Amounts in `unit`."""
+
+    scope: str
+    limit: int
+    spent: int
+    unit: Unit = "tokens"
 
 
 class LoopStopped(Event, frozen=True):

@@ -18,3 +18,12 @@ class EngineRecovered(Event, frozen=True):
 
 class EngineStopped(Event, frozen=True):
     reason: str
+
+
+class BudgetSet(Event, frozen=True):
+    """The limits of a scope (`run:r17`) or of a kind (`day`): tokens (0 = none) and nano-dollars (None = none)."""
+
+    scope: str
+    tokens: int
+    usd: int | None
+    by: str

@@ -16,6 +16,7 @@ from .attempt import (
     AttemptStarted,
     BaselineTaken,
     BudgetExhausted,
+    BudgetWarned,
     EnvironmentClosed,
     EnvironmentOpened,
     FrameCaptured,
@@ -34,6 +35,7 @@ from .attempt import (
 )
 from .base import Event
 from .engine import (
+    BudgetSet,
     EngineRecovered,
     EngineStarted,
     EngineStopped,
@@ -76,9 +78,11 @@ KINDS: dict[int, type[Event]] = {
     31: Verified,
     32: AttemptFinished,
     33: ToolNoted,
+    34: BudgetWarned,
     40: EngineStarted,
     41: EngineRecovered,
     42: EngineStopped,
+    43: BudgetSet,
 }
 """Frozen registry: the journal stores the number, the wire and exports the name."""
 
