@@ -16,6 +16,7 @@ from harness_tui.domain.events import Fact, Flow, RunStarted, Write
 from harness_tui.domain.ledger import Ledger
 from harness_tui.domain.messages import Answer, Delta, Mark, ModelRequest, Risk, Text, ToolCall, ToolSpec, Usage
 from harness_tui.domain.money import NANO, Price
+from harness_tui.domain.redaction import Redaction
 from harness_tui.domain.seams import EnvironmentLost, Interlude, Performed, ToolOutcome, Verdict
 from harness_tui.domain.task import Budget, Guardrails, Level, ModelSpec, RunSpec, TaskFile
 from harness_tui.journal.journal import Journal
@@ -139,6 +140,8 @@ class FakeWorld:
         risk: dict[str, Risk] = {t.name: t.risk for t in self.tools}
         if tool_call.name not in risk:
             return Judgement("refuse", reason=f"There is no tool {tool_call.name}.", why="unknown_tool")
+        if tool_call.error:
+            return Judgement("refuse", reason=tool_call.error, why="malformed")
         target = self.shared.get("target", "x")
         facts = (Fact("target", target),)
         what = Proposal(
@@ -183,6 +186,7 @@ class Bench:
         self.asked = 0
         self.ledger = Ledger()
         self.ledger.limit("run:r1", tokens)
+        self.redaction = Redaction()
 
     def driver(self) -> Driver:
         return Driver("r1", self.spec, self._kit(), restart=True)
@@ -198,6 +202,7 @@ class Bench:
             random=lambda: 0.5,
             day=lambda: "2026-01-01",
             flow=self.flow.append,
+            redaction=self.redaction,
         )
 
     def _fresh(self) -> str:
