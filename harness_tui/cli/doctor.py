@@ -43,7 +43,9 @@ def doctor(fix: bool, purpose: str | None, output_format: Format) -> None:
         wanted = [name for check in checks for name in check.packages]
         if wanted:
             apt.install([*wanted, *(TESTS if purpose else ())])
-            checks = gather(for_tests=bool(purpose))
+        for mend in [check.mend for check in checks if check.mend and not check.ok]:
+            mend()
+        checks = gather(for_tests=bool(purpose))
     code = 0 if all(check.ok for check in checks) else 78
     if output_format is not Format.text:
         output.finish({"ok": code == 0, "checks": [check.as_json() for check in checks], "exit": code}, code)
@@ -57,11 +59,11 @@ def doctor(fix: bool, purpose: str | None, output_format: Format) -> None:
 def gather(*, for_tests: bool = False) -> list[Check]:
     """Run all checks. Each really tries the thing; the browser's starts driver and browser (about a second)."""
     from ..config.paths import Paths
-    from .checks import machine, parts, state
+    from .checks import machine, node, parts, state
 
     paths = Paths.default()
     found = [machine.python(), machine.package(), machine.sqlite(), *state.all_of(paths), machine.terminal(), browser()]
-    return found + (parts.programs() if for_tests else [])
+    return found + ([*parts.programs(), node.aimock()] if for_tests else [])
 
 
 def browser() -> Check:

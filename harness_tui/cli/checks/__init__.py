@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -15,6 +16,7 @@ class Check:
         detail: one sentence.
         remedy: the one thing to do when it does not hold.
         packages: Debian packages that would mend it; `doctor --fix` installs these.
+        mend: what else `doctor --fix` does about it; needs no root.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Check:
     detail: str
     remedy: str = ""
     packages: tuple[str, ...] = ()
+    mend: Callable[[], None] | None = None
 
     def as_json(self) -> dict[str, object]:
         return {"name": self.name, "ok": self.ok, "detail": self.detail, "remedy": self.remedy or None}
