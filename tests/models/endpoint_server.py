@@ -81,6 +81,15 @@ def sse(*items: Any) -> list[bytes]:
     return [STREAM, *(f"data: {data}\n\n".encode() for data in datas)]
 
 
+def named_sse(*events: Any) -> list[bytes]:
+    """A stream whose events have their type as their name, as Anthropic sends them; bytes as they are."""
+    pieces = [
+        e if isinstance(e, bytes) else f"event: {e['type']}\ndata: {json.dumps(e, ensure_ascii=False)}\n\n".encode()
+        for e in events
+    ]
+    return [STREAM, *pieces]
+
+
 def status(code: int, body: Any, **headers: str) -> list[bytes]:
     """An error answer; header names with `_` for `-`."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()

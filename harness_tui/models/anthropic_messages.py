@@ -1,0 +1,71 @@
+"""The Anthropic Messages family: Anthropic itself and every server that speaks like it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ..domain.messages import Answer, ModelRequest
+from .anthropic_stream import MessagesAssembly
+from .anthropic_wire import body_of, error_of, unsendable
+from .family import Assembly
+from .sdk import SdkFamily
+
+ANTHROPIC_HOST = "api.anthropic.com"
+
+
+class AnthropicMessages(SdkFamily):
+    """One model behind a Messages endpoint."""
+
+    api = "anthropic"
+    path = "/v1/messages"
+    optional = frozenset({"cache_control", "output_config", "temperature", "thinking", "tool_choice"})
+
+    _told: frozenset[str] = frozenset()
+    """Options already said to be left out."""
+
+    def connect(self) -> Any:
+        self.sdk = importlib.import_module("anthropic")
+        client = self.sdk.AsyncAnthropic(
+            base_url=self.at.url,
+            api_key=self.at.key or "none",  # given, so that none is looked for in the environment or in profiles
+            max_retries=0,
+            timeout=self.timeout(),
+            http_client=self.http_client(),
+            open_telemetry=False,
+        )
+        if self.at.host != ANTHROPIC_HOST:
+            client._custom_headers = {}  # ANTHROPIC_CUSTOM_HEADERS are the vendor's; no argument keeps them out
+        return client
+
+    def headers(self) -> dict[str, Any]:
+        """The key under both names: the SDK's own is the newer one, which many other servers do not know."""
+        version = {"anthropic-version": self.options.version} if self.options.version else {}
+        if not self.at.key:
+            return {**version, "Authorization": self.sdk.Omit(), "x-api-key": self.sdk.Omit()}
+        return {**version, "Authorization": f"Bearer {self.at.key}", "x-api-key": self.at.key}
+
+    def body(self, request: ModelRequest) -> dict[str, Any]:
+        return body_of(request, self.name, self.options, cache="cache_control" not in self.dropped)
+
+    def assembly(self, request: ModelRequest) -> Assembly:
+        return MessagesAssembly(request, self.name)
+
+    def error(self, body: Any) -> Any:
+        return error_of(body)
+
+    async def chunks(self, stream: Any) -> AsyncIterator[Any]:
+        """The stream's events by the type in their JSON: the SDK's own loop passes over those without `event:`."""
+        async for sent in self.sdk.AsyncStream.raw_events(stream.response):
+            if sent.data not in ("", "[DONE]"):
+                event = json.loads(sent.data)
+                yield {"type": sent.event, **event} if isinstance(event, dict) else event
+
+    async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
+        """Options that were left out, each said once."""
+        reasons = unsendable(self.options)
+        fresh = [f"{name} was not sent: {why}." for name, why in reasons.items() if name not in self._told]
+        self._told |= reasons.keys()
+        return tuple(fresh)
