@@ -59,7 +59,9 @@ class ModelError(HarnessError):
     """The model endpoint failed.
 
     Attributes:
-        kind: "retry" (worth another try), "auth", "refused" (do not retry) or "broken" (unreadable answer).
+        kind: "retry" (worth another try), "broken" (unreadable answer, worth one as well), "auth" (the key), "spent"
+            (the account has no money or quota left), "context" (the conversation is too long: compact it once), or
+            "refused" (anything else that no retry changes).
         retry_after: seconds the server asked us to wait, or None.
         status: HTTP status, or None when no answer came.
         spent: tokens the failed call is thought to have cost: 0 unless the answer had begun.

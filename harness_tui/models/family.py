@@ -22,6 +22,7 @@ from ..domain.money import Price
 from ..domain.task import Options
 from . import failures
 from .endpoint import Endpoint
+from .parameters import refused_parameter
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Characters of one answer; a server that sends more is broken."""
@@ -51,7 +52,7 @@ class Broken(Exception):
 
 
 class NoStream(Exception):
-    """The answer is not an event stream; `str` is its content type."""
+    """The answer is not an event stream: its content type, and the beginning of its body where that was read."""
 
 
 class Assembly(Protocol):
@@ -152,6 +153,10 @@ class Family(ABC):
     @abstractmethod
     async def disconnect(self, client: Any) -> None: ...
 
+    def refused_parameter(self, error: Refused, body: dict[str, Any]) -> str:
+        """The one optional parameter of `body` that a refusal names, or ""."""
+        return refused_parameter(error, body, self.optional)
+
     async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
         """Notes on a finished call that only this family can make."""
         return ()
@@ -179,7 +184,7 @@ class Family(ABC):
                     raise failures.nothing(self.at, "text/event-stream")
                 break
             except Refused as error:
-                parameter = "" if assembly.begun else refused_parameter(error, body, self.optional)
+                parameter = "" if assembly.begun else refused_parameter(error.status, error.body, body, self.optional)
                 if not parameter or len(fresh) >= MAX_DROPS:
                     raise failures.refusal(
                         self.at, error.status, error.headers, error.body, self.now, assembly.spent
@@ -187,7 +192,7 @@ class Family(ABC):
                 self.dropped.add(parameter)
                 fresh.append(parameter)
             except NoStream as error:
-                raise failures.nothing(self.at, str(error)) from None
+                raise failures.nothing(self.at, *error.args) from None
             except Broken as error:
                 if not assembly.begun:
                     raise failures.unreachable(self.at, error) from None
@@ -214,7 +219,10 @@ class Family(ABC):
     async def _open(self) -> None:
         async with self._opening:
             if self.client is None:
-                self.client = await asyncio.to_thread(self.connect)
+                try:
+                    self.client = await asyncio.to_thread(self.connect)
+                except (OSError, ValueError, ImportError) as error:
+                    raise failures.unusable(self.at, error) from None
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         return {key: value for key, value in self.body(request).items() if key not in self.dropped} | dict(
@@ -233,31 +241,6 @@ class Family(ABC):
             mark = price.mark if answer.usage_reported else "estimated"
         dropped = tuple(Dropped(self.endpoint, name) for name in fresh)
         return replace(answer, usd=usd, mark=mark, notes=(*answer.notes, *notes), dropped=dropped)
-
-
-def refused_parameter(error: Refused, body: Mapping[str, Any], optional: Collection[str]) -> str:
-    """The one optional parameter of `body` that a 400 names, or ""."""
-    if error.status not in (400, 422) or not isinstance(error.body, dict):
-        return ""
-    parameter = str(error.body.get("param") or "").partition("[")[0]
-    for name in (parameter, parameter.partition(".")[0]):
-        if name in optional and _has(body, name):
-            return name
-    told = str(error.body.get("message") or error.body)
-    named = [name for name in sorted(optional) if _has(body, name) and _names(told, name)]
-    found = [name for name in named if not any(other.startswith(f"{name}.") for other in named)]
-    return found[0] if len(found) == 1 else ""
-
-
-def _names(told: str, name: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", told) is not None
-
-
-def _has(body: Mapping[str, Any], name: str) -> bool:
-    """Whether a parameter is in the body, `inner.name` inside `inner`."""
-    outer, _, inner = name.partition(".")
-    value = body.get(outer)
-    return outer in body and (not inner or (isinstance(value, dict) and inner in value))
 
 
 _WRITTEN = re.compile(r"<tool_call>|<function=|<\|tool_call|\[TOOL_CALLS\]|\"(name|tool|function)\"\s*:")

@@ -27,6 +27,10 @@ class SdkFamily(Family):
         """The decoded events of an open stream."""
         return aiter(stream)
 
+    def whole(self, text: str) -> Any:
+        """The event in an answer of a server that does not stream; None if it is none. Raises Refused."""
+        return None
+
     def error(self, body: Any) -> Any:
         """The error object in the body of a refusal."""
         return body
@@ -34,19 +38,24 @@ class SdkFamily(Family):
     async def events(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         import httpx2
 
-        sdk = self.sdk
+        sdk, headers = self.sdk, dict[str, str]()
         try:
             async with await self.client.post(
                 self.path,
                 cast_to=object,
                 body=body,
-                options={"headers": self.headers()},
+                options={"headers": self.headers(), "follow_redirects": False},  # a key goes where it was meant to
                 stream=True,
                 stream_cls=sdk.AsyncStream[object],
             ) as stream:
-                kind = stream.response.headers.get("content-type", "").partition(";")[0].strip()
+                headers = stream.response.headers
+                kind = headers.get("content-type", "").partition(";")[0].strip()
                 if kind and kind != "text/event-stream":
-                    raise NoStream(kind)
+                    text = await _text(stream.response)
+                    if (event := self.whole(text)) is None:
+                        raise NoStream(kind, text)
+                    yield event
+                    return
                 async for chunk in self.chunks(stream):
                     yield chunk
         except sdk.APIStatusError as error:
@@ -55,11 +64,11 @@ class SdkFamily(Family):
         except (sdk.APIConnectionError, httpx2.TransportError) as error:
             raise Broken from error
         except sdk.APIError as error:
-            raise Refused(200, {}, error.body) from None
+            raise Refused(200, headers, error.body) from None
 
     def http_client(self) -> Any:
-        """The SDK's HTTP client over `transport`, or None for its own."""
-        return self.sdk.DefaultAsyncHttpxClient(transport=self.transport) if self.transport else None
+        """The SDK's HTTP client, over `transport` if there is one, that reads only the beginning of an error's body."""
+        return self.sdk.DefaultAsyncHttpxClient(transport=self.transport, event_hooks={"response": [_bounded]})
 
     def timeout(self) -> Any:
         return self.sdk.Timeout(
@@ -68,3 +77,37 @@ class SdkFamily(Family):
 
     async def disconnect(self, client: Any) -> None:
         await client.close()
+
+
+async def _bounded(response: Any) -> None:
+    """Let an error's body end where it is longer than anybody reads."""
+    import httpx2
+
+    class Beginning(httpx2.AsyncByteStream):
+        def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+            self.stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for piece in self.stream:
+                yield piece[: failures.MAX_BODY - size]
+                size += len(piece)
+                if size >= failures.MAX_BODY:
+                    return
+
+        async def aclose(self) -> None:
+            await self.stream.aclose()
+
+    if response.status_code >= 300:
+        response.stream = Beginning(response.stream)
+
+
+async def _text(response: Any) -> str:
+    """The beginning of a body, as text."""
+    pieces, size = list[bytes](), 0
+    async for piece in response.aiter_bytes():
+        pieces.append(piece)
+        size += len(piece)
+        if size >= failures.MAX_BODY:
+            break
+    return b"".join(pieces).decode("utf-8", "replace")

@@ -78,12 +78,17 @@ async def test_bytes_that_are_no_utf8_are_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"), [(b"<html>proxy</html>", "text/html"), ({"choices": []}, "application/json")]
+    ("body", "type", "kind"),
+    [
+        (b"<html><title>Sign in &amp; go</title>proxy</html>", "text/html", "refused"),
+        ({"choices": []}, "application/json", "broken"),
+    ],
 )
-async def test_an_answer_that_is_no_event_stream_is_named(body: Any, kind: str) -> None:
+async def test_an_answer_that_is_no_event_stream_is_named(body: Any, type: str, kind: str) -> None:
     error = await error_of(*status(200, body))
-    assert error.kind == "broken"
-    assert f"answered with {kind} instead of an event stream" in error.what
+    assert error.kind == kind
+    assert f"answered with {type} instead of an event stream" in error.what
+    assert ("Sign in & go" in error.what) == (kind == "refused")
 
 
 async def test_a_watcher_that_leaves_early_closes_the_connection() -> None:
@@ -117,16 +122,16 @@ async def test_a_missing_key_says_what_to_set() -> None:
     ("code", "body", "headers", "kind"),
     [
         (429, {"error": {"message": "slow down"}}, {"Retry-After": "7"}, "retry"),
-        (429, {"error": {"code": "insufficient_quota"}}, {"Retry-After": "7"}, "refused"),
-        (429, {"error": {"code": "project_spend_limit_exceeded"}}, {}, "refused"),
-        (402, {"error": {"message": "pay"}}, {}, "refused"),
+        (429, {"error": {"code": "insufficient_quota"}}, {"Retry-After": "7"}, "spent"),
+        (429, {"error": {"code": "project_spend_limit_exceeded"}}, {}, "spent"),
+        (402, {"error": {"message": "pay"}}, {}, "spent"),
         (403, {"error": {"message": "no"}}, {}, "auth"),
         (400, {"error": {"message": "bad"}}, {}, "refused"),
         (400, {"error": {"message": "bad"}}, {"x_should_retry": "true"}, "retry"),
         (404, {"error": {"message": "no such model"}}, {}, "refused"),
         (408, {}, {}, "retry"),
         (409, {}, {}, "retry"),
-        (413, {}, {}, "refused"),
+        (413, {}, {}, "context"),
         (500, b"<html>oops</html>", {}, "retry"),
         (500, {"error": "x"}, {"x_should_retry": "false"}, "refused"),
         (503, b"", {}, "retry"),
