@@ -22,7 +22,7 @@ from ..domain.money import Price
 from ..domain.task import Options
 from . import failures
 from .endpoint import Endpoint
-from .parameters import refused_parameter
+from .parameters import refused_parameter as refused_parameter
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Characters of one answer; a server that sends more is broken."""
@@ -184,7 +184,7 @@ class Family(ABC):
                     raise failures.nothing(self.at, "text/event-stream")
                 break
             except Refused as error:
-                parameter = "" if assembly.begun else refused_parameter(error.status, error.body, body, self.optional)
+                parameter = "" if assembly.begun else self.refused_parameter(error, body)
                 if not parameter or len(fresh) >= MAX_DROPS:
                     raise failures.refusal(
                         self.at, error.status, error.headers, error.body, self.now, assembly.spent

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .error_body import read
 from .retry import rule
 
+if TYPE_CHECKING:
+    from .family import Refused
 
-def refused_parameter(status: int, error: Any, body: Mapping[str, Any], optional: Collection[str]) -> str:
+
+def refused_parameter(error: Refused, body: Mapping[str, Any], optional: Collection[str]) -> str:
     """The one optional parameter of `body` that a 400 names, or "".
 
     A limit on the answer is given up only where the server does not know it, not where its value is refused: the
     budget stands on it.
     """
-    told = read(error)
-    if status not in (400, 422) or rule(status, told, {}, lambda: 0.0).kind != "refused":
+    told = read(error.body)
+    if error.status not in (400, 422) or rule(error.status, told, {}, lambda: 0.0).kind != "refused":
         return ""
     parameter = told.parameter.partition("[")[0]
     outer = parameter.partition(".")[0]
