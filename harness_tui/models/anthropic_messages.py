@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from ..domain.messages import Answer, ModelRequest
@@ -52,6 +53,12 @@ class AnthropicMessages(SdkFamily):
 
     def assembly(self, request: ModelRequest) -> Assembly:
         return MessagesAssembly(request, self.name)
+
+    def whole(self, text: str) -> Any:
+        with suppress(ValueError):
+            event = json.loads(text)
+            return event if isinstance(event, dict) and event.get("type") in ("message", "error") else None
+        return None
 
     def error(self, body: Any) -> Any:
         return error_of(body)

@@ -11,7 +11,7 @@ import msgspec
 from ..domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
 from ..domain.safetext import clip
 from .anthropic_wire import FAMILY, error_of, tool_use
-from .assembly import count_of, free_id, mended, object_of, parse_arguments
+from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments
 from .estimate import request_tokens, text_tokens
 from .family import Refused, line
 
@@ -131,6 +131,11 @@ class MessagesAssembly:
                 self._finish = str(delta.get("stop_reason") or self._finish)
                 self._details = object_of(delta, "stop_details") or self._details
                 self._counted = self._count(object_of(event, "usage")) or self._counted
+            case {"type": "message"}:  # a server that does not stream
+                self.begun = True
+                for wire in items_of(event.get("content")):
+                    yield from self._start(len(self._blocks), wire)
+                yield from self.feed({"type": "message_delta", "delta": event, "usage": event.get("usage")})
             case {"type": "error"} | {"error": dict()}:
                 ident = event.get("request_id")
                 raise Refused(200, {"request-id": ident} if isinstance(ident, str) else {}, error_of(event))

@@ -200,6 +200,7 @@ async def test_an_overload_after_status_200_is_worth_a_retry_and_counts_what_was
     assert "an error inside its answer): Overloaded." in error.what
     early = await error_of(form(overloaded))
     assert (early.kind, early.spent) == ("retry", 0)
+    assert (await error_of(status(200, overloaded))).kind == "retry"
 
 
 async def test_an_error_inside_the_stream_may_be_one_that_no_retry_mends() -> None:

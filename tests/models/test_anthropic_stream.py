@@ -34,7 +34,7 @@ from harness_tui.models.family import Refused
 
 from .anthropic_events import PING, block, finish, start, text, thinking, tool_use
 from .conversation import ASK, run
-from .endpoint_server import STREAM, named_sse, serving, sse
+from .endpoint_server import STREAM, named_sse, serving, sse, status
 
 pytestmark = pytest.mark.filterwarnings("error::ResourceWarning")
 
@@ -326,6 +326,14 @@ async def test_a_stream_without_a_stop_reason_is_cut_and_keeps_no_half_call(endi
     assert answer.usage.input == 12
     assert answer.usage.output > 2
     assert not answer.usage_reported
+
+
+async def test_an_answer_that_does_not_stream_is_the_same_turn() -> None:
+    message = {"type": "message", "role": "assistant", "content": SENT_BACK, "stop_reason": "tool_use"}
+    usage = {"input_tokens": 20, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 30, "output_tokens": 40}
+    thought = {"output_tokens_details": {"thinking_tokens": 17}}
+    async with serving(status(200, {**message, "usage": usage | thought})) as server:
+        assert (await run(server, api="anthropic"))[1] == ANSWER
 
 
 # -- usage -------------------------------------------------------------------------------------------------------
