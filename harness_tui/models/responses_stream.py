@@ -31,7 +31,8 @@ _PIECES = {
 """Events that come as `.delta` and `.done`: (field, where its number is, where `.done` has the whole)"""
 
 _STATUSES = frozenset({"completed", "incomplete", "failed", "cancelled"})
-_REASONS: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "filtered"}
+_REASONS: dict[str, Stop] = {"max_output_tokens": "length", "": "length", "content_filter": "filtered"}
+"""Why a response is incomplete; no word of it means the usual reason."""
 
 
 class ResponsesAssembly:

@@ -15,7 +15,7 @@ from ..domain.messages import Image, Message, ModelRequest, Opaque, Text, ToolCa
 from ..domain.task import Options
 from .assembly import items_of
 from .family import line
-from .responses_items import travels
+from .responses_items import texts_of, travels
 
 FAMILY = "openai-responses"
 
@@ -106,7 +106,9 @@ def _kept(message: Message, model: str) -> list[dict[str, Any]]:
             case "reasoning" if travels(item):
                 items.append({"summary": [], **_accepted(item, "status")})
             case "reasoning":
-                pass
+                continue
+            case "message" if not texts_of(item):
+                continue
             case _:
                 items.append(_accepted(item))
     while items and items[-1].get("type") == "reasoning":

@@ -274,10 +274,11 @@ async def test_a_stream_that_ends_before_anything_of_an_answer_is_worth_another_
 
 
 @pytest.mark.parametrize(
-    ("reason", "stop"), [("max_output_tokens", "length"), ("content_filter", "filtered"), ("steered", "other")]
+    ("reason", "stop"),
+    [("max_output_tokens", "length"), (None, "length"), ("content_filter", "filtered"), ("steered", "other")],
 )
-async def test_why_a_response_is_incomplete_is_told(reason: str, stop: str) -> None:
-    details = {"incomplete_details": {"reason": reason}}
+async def test_why_a_response_is_incomplete_is_told(reason: str | None, stop: str) -> None:
+    details = {"incomplete_details": reason and {"reason": reason}}
     answer = await answer_to(*streamed([message("Hi")], "incomplete", **details))
     assert (answer.stop, answer.message.text) == (stop, "Hi")
     # vLLM sends `response.completed` for a response whose status is incomplete.

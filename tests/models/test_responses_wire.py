@@ -122,7 +122,10 @@ def test_any_conversation_is_a_request_as_published_whose_results_follow_their_c
                 assert item["call_id"] in made
                 answered.append(item["call_id"])
             case "message":
-                assert item["content"]
+                content = item["content"]
+                assert content
+                assert isinstance(content, str) or any(map(_said, content))
+                assert item["role"] == "assistant" or all(map(_said, content))
             case "reasoning":
                 assert item.get("encrypted_content") or item["content"]
     calls = [c.id for m in talk for c in m.calls]
@@ -136,7 +139,11 @@ def _text(item: dict[str, Any]) -> str:
         return ""
     if isinstance(item["content"], str):
         return item["content"]
-    return "".join(part.get("text", part.get("refusal")) for part in item["content"])
+    return "".join(map(_said, item["content"]))
+
+
+def _said(part: dict[str, Any]) -> str:
+    return str(part.get("text") or part.get("refusal") or part.get("image_url") or "")
 
 
 @settings(max_examples=60, deadline=None)
