@@ -22,7 +22,7 @@ from ..domain.money import Price
 from ..domain.task import Options
 from . import failures
 from .endpoint import Endpoint
-from .parameters import refused_parameter as refused_parameter
+from .parameters import refused_parameter
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Characters of one answer; a server that sends more is broken."""
@@ -153,10 +153,6 @@ class Family(ABC):
     @abstractmethod
     async def disconnect(self, client: Any) -> None: ...
 
-    def refused_parameter(self, error: Refused, body: dict[str, Any]) -> str:
-        """The one optional parameter of `body` that a refusal names, or ""."""
-        return refused_parameter(error, body, self.optional)
-
     async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
         """Notes on a finished call that only this family can make."""
         return ()
@@ -184,7 +180,7 @@ class Family(ABC):
                     raise failures.nothing(self.at, "text/event-stream")
                 break
             except Refused as error:
-                parameter = "" if assembly.begun else self.refused_parameter(error, body)
+                parameter = "" if assembly.begun else refused_parameter(error, body, self.optional)
                 if not parameter or len(fresh) >= MAX_DROPS:
                     raise failures.refusal(
                         self.at, error.status, error.headers, error.body, self.now, assembly.spent
