@@ -128,7 +128,7 @@ class Effects:
 
     async def _reserve(self, s: at.AttemptState, world: Environment) -> inp.Input:
         try:
-            model = self._open_model()
+            model = await self._open_model()
         except HarnessError as error:
             return inp.Failed(str(error), error.exit_code)
         budget = self.spec.task.budget
@@ -146,12 +146,13 @@ class Effects:
         return inp.TurnCleared(hold, day, scopes)
 
     async def _price(self) -> Price | None:
-        find = getattr(self._open_model(), "price", None)  # a caller's own model need not have one
+        find = getattr(await self._open_model(), "price", None)  # a caller's own model need not have one
         return await find() if find else None
 
-    def _open_model(self) -> Model:
+    async def _open_model(self) -> Model:
         if self._model is None:
-            self._model = self.kit.model(self.spec)
+            # Its key may have to be asked of a keyring, which can take seconds.
+            self._model = await asyncio.to_thread(self.kit.model, self.spec)
         return self._model
 
     async def _ask(self, s: at.AttemptState) -> inp.Input:
@@ -178,7 +179,8 @@ class Effects:
         answer: Answer | None = None
         said = 0
         visible = self.kit.redaction.stream()
-        async for item in self._open_model().stream(context.request(s, self._here().tools)):
+        model = await self._open_model()
+        async for item in model.stream(context.request(s, self._here().tools)):
             if isinstance(item, Delta):
                 said += len(item.text)
                 self.kit.flow(Flow(s.uid, "model", visible.feed(item.text), said))
