@@ -50,6 +50,11 @@ class Driver:
         self._apart: asyncio.Task[inp.Input] | None = None
         self._root_events: list[Event] = []
 
+    @property
+    def cancelled(self) -> bool:
+        """Somebody asked it to end."""
+        return self._cancel is not None
+
     async def load(self) -> None:
         """Fold what the log holds of this run; decisions wait until it is done."""
         async with self._lock:
@@ -98,7 +103,7 @@ class Driver:
         elif isinstance(effect, at.ClearTurn) and await self._parked(effect.not_before):
             pass
         elif isinstance(effect, at.Finish):
-            await self._patience(effect.not_before)
+            await self.patience(effect.not_before)
             if self._cancel is None:
                 await self._finish(effect.interrupted, effect.reason)
         elif effect is not None:
@@ -143,6 +148,7 @@ class Driver:
                 raise
             return None
         finally:
+            apart.cancel()  # a stop that waits no longer leaves nothing running behind it
             self._apart = None
 
     def _consequential(self, call: str) -> bool:
@@ -173,7 +179,7 @@ class Driver:
         await self._input(inp.Lost("closed while the model asks for patience"))
         return True
 
-    async def _patience(self, until: int) -> None:
+    async def patience(self, until: int) -> None:
         """Wait until then, unless the run is cancelled meanwhile."""
         while self._cancel is None and (left := (until - self.kit.clock.now()) / SECOND) > 0:
             self._changed.clear()

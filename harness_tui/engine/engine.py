@@ -172,7 +172,8 @@ class Engine:
                 return Reply(row.id, f"{row.id} is being cancelled.")
             case CancelAll(by, reason):
                 count = await self._supervisor.cancel_all(by, reason)
-                return Reply(text=f"{count} runs are being cancelled." if count else "No run is open.")
+                said = {0: "No run is open.", 1: "1 run is being cancelled."}
+                return Reply(text=said.get(count, f"{count} runs are being cancelled."))
             case SetBudget():
                 return await self._set_budget(command)
             case SetSecret(name, value):

@@ -20,15 +20,16 @@ async def take(journal: Journal, info: EngineInfo, now: int) -> Snapshot:
     children = [r for r in views.runs.values() if r.parent in shown]
     asked = sorted(views.approvals.values(), key=lambda a: a.requested)
     decided = [a for a in asked if not a.open][-DECIDED:]
-    scopes = {f"run:{run}" for run in shown}
     days = sorted(s for s in views.budgets if s.startswith("day:"))[-2:]
+    kinds = [s for s in views.budgets if ":" not in s]
+    wanted = {*(f"run:{run}" for run in shown), *days, *kinds}
     return Snapshot(
         engine=info,
         pos=views.pos,
         at=now,
         runs=(*(r for r in runs if r.id in shown), *children),
         approvals=(*decided, *(a for a in asked if a.open)),
-        budgets=tuple(b for b in views.budgets.values() if b.scope in scopes or b.scope in days),
+        budgets=tuple(b for b in views.budgets.values() if b.scope in wanted),
         holds=tuple(views.holds.values()),
         frames=tuple(f for f in views.frames.values() if f.run in shown),
         trace=trace,

@@ -37,6 +37,8 @@ class Supervisor:
         self._services = services
         self._drivers: dict[str, Driver] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kills: list[tuple[str, str]] = []
+        """(by, reason) of each `cancel_all`: a run that was still starting then is ended too."""
 
     def driver(self, run: str) -> Driver | None:
         """The live driver of an open root run."""
@@ -44,6 +46,7 @@ class Supervisor:
 
     async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> None:
         """Write the run down and drive it. Raises HarnessError when it cannot even begin."""
+        kills = len(self._kills)
         kit = self._kit_for(uid, spec, secrets)
         tools = kit.environment(spec, uid).tools
         await self._services.ensure(uid, spec.service)
@@ -51,6 +54,8 @@ class Supervisor:
         started = kit.redaction.deep(RunStarted(spec, may(tools, spec.task.level)))
         await self._journal.append([Write(uid, 0, (started,))])
         self._drive(uid, spec, kit)
+        if len(self._kills) > kills:
+            await self.cancel(uid, *self._kills[-1])
 
     async def recover(self) -> int:
         """Continue every unfinished run from its last event; returns how many."""
@@ -81,6 +86,7 @@ class Supervisor:
 
     async def cancel_all(self, by: str, reason: str) -> int:
         """Ask every open run to end; returns how many there were."""
+        self._kills.append((by, reason))
         drivers = list(self._drivers.values())
         await asyncio.gather(*(driver.cancel(by, reason) for driver in drivers))
         return len(drivers)
@@ -104,7 +110,7 @@ class Supervisor:
     async def _keep(self, uid: str, driver: Driver) -> None:
         try:
             while not await self._once(uid, driver):
-                await driver.kit.clock.sleep(RETRY_HALTED)
+                await driver.patience(driver.kit.clock.now() + int(RETRY_HALTED * 1_000_000))
         finally:
             self._drivers.pop(uid, None)
             self._tasks.pop(uid, None)
@@ -114,8 +120,9 @@ class Supervisor:
     async def _once(self, uid: str, driver: Driver) -> bool:
         """Drive until the run ends; False when it was halted and is to be tried again."""
         try:
-            await self._services.ensure(uid, driver.spec.service)
             await driver.load()
+            if not driver.cancelled:  # a broken service must not keep a run from ending
+                await self._services.ensure(uid, driver.spec.service)
             await driver.run()
         except SetupError as error:
             log.error("%s halted: %s", uid, error)
