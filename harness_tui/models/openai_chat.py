@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import msgspec
+
 from ..domain.messages import ModelRequest
-from .family import Assembly
-from .openai_wire import ChatAssembly, body_of
+from .assembly import items_of, object_of
+from .family import Assembly, Refused
+from .openai_stream import ChatAssembly
+from .openai_wire import body_of
 from .sdk import SdkFamily
 
 OPENAI_HOST = "api.openai.com"
@@ -54,6 +58,17 @@ class OpenAIChat(OpenAIFamily):
     def body(self, request: ModelRequest) -> dict[str, Any]:
         newer = self.at.host == OPENAI_HOST or "max_tokens" in self.dropped
         return body_of(request, self.name, self.options, max_field="max_completion_tokens" if newer else "max_tokens")
+
+    def whole(self, text: str) -> Any:
+        try:
+            answer = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(answer, dict):
+            return None
+        if answer.get("error"):
+            raise Refused(200, {}, answer["error"])
+        return answer if any(object_of(choice, "message") for choice in items_of(answer.get("choices"))) else None
 
     def assembly(self, request: ModelRequest) -> Assembly:
         return ChatAssembly(request, self.name)
