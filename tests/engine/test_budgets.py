@@ -18,7 +18,7 @@ from harness_tui.engine.engine import Engine
 from harness_tui.port.commands import CancelAll, SetBudget, StartRun
 from tests.agent.worlds import Cents, call, say
 
-from .test_engine import Stage, asked, ended, engine, stage
+from .test_engine import Stage, asked, ended, engine, stage, until
 
 __all__ = ["engine", "stage"]
 
@@ -84,6 +84,10 @@ async def test_a_limit_is_of_something_that_can_have_one(engine: Engine, stage: 
             await engine.send(SetBudget(scope, 1, None, "me"))
 
 
+async def _asks(engine: Engine, run: str) -> bool:
+    return (await engine.run(run)).last == "asks the model"
+
+
 async def test_the_kill_switch_ends_every_run_whatever_it_does(engine: Engine, stage: Stage) -> None:
     forever = asyncio.Event()
 
@@ -93,6 +97,7 @@ async def test_the_kill_switch_ends_every_run_whatever_it_does(engine: Engine, s
 
     stage.script = [never]
     asking = (await engine.send(StartRun(spec("asks the model")))).id
+    await until(lambda: _asks(engine, asking))
     stage.script = [call("poke")]
     waiting = (await engine.send(StartRun(spec("waits for a decision")))).id
     await asked(engine)
