@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from ..domain.errors import ModelError
 from ..domain.messages import Answer, ModelRequest
+from .error_body import read
 from .family import Assembly, Broken, Refused
 from .openai_chat import OpenAIFamily
 from .responses_stream import ENDS, ResponsesAssembly
@@ -16,8 +18,6 @@ from .responses_wire import body_of
 
 LINGER = 0.5
 """Seconds a finished stream may take to close, so that its connection can be used again."""
-
-_ABSENT = (404, 405, 501)
 
 
 class OpenAIResponses(OpenAIFamily):
@@ -55,15 +55,24 @@ class OpenAIResponses(OpenAIFamily):
                                 await anext(events, None)
                         return
         except Refused as error:
-            if error.status in _ABSENT and not _about_content(error):
+            if _absent(error):
+                base = "" if self.at.versioned else f", or try --url {self.at.shown.rstrip('/')}/v1"
                 raise ModelError(
                     f"{self.at.shown} has no /responses (HTTP {error.status}).",
-                    "Give --api openai-chat, which most servers speak; or check that --url is the base of the API "
-                    "(it usually ends in /v1).",
+                    f"Give --api openai-chat, which most servers speak{base}.",
                     kind="refused",
                     status=error.status,
                 ) from None
             raise
+
+    def whole(self, text: str) -> Any:
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(text)
+            if isinstance(found, dict) and (error := found.get("error")) and found.get("object") != "response":
+                raise Refused(200, {}, error)
+            if isinstance(found, dict) and isinstance(found.get("output"), list):
+                return {"type": "response.completed", "response": found}
+        return None
 
     async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
         seed = self.options.seed
@@ -73,6 +82,10 @@ class OpenAIResponses(OpenAIFamily):
         return (f"The Responses API has no seed; seed {seed} was not sent.",)
 
 
-def _about_content(error: Refused) -> bool:
-    """Whether a 404 is about the model or an item of the conversation, not about the path."""
-    return error.status == 404 and any(word in str(error.body).lower() for word in ("model", "item with id"))
+def _absent(error: Refused) -> bool:
+    """Whether a refusal is about the path, not about the model or an item of the conversation."""
+    told = read(error.body)
+    if error.status == 200:
+        return told.message.startswith("Unexpected endpoint")  # LM Studio
+    about = () if told.page else ("model", "item with id")
+    return error.status in (404, 405, 501) and not any(word in told.message.lower() for word in about)

@@ -367,6 +367,24 @@ async def test_a_server_without_responses_is_told_apart_and_the_way_out_is_named
         assert "--api openai-chat" in error.next_step
 
 
+async def test_a_server_without_responses_that_says_so_with_status_200_is_told_apart() -> None:
+    error = await error_of(*status(200, {"error": "Unexpected endpoint or method. (POST /v1/responses)"}))
+    assert "has no /responses" in error.what
+    assert "--api openai-chat" in error.next_step
+
+
+async def test_a_server_that_does_not_stream_is_read_as_well() -> None:
+    async with serving(status(200, ended(TURN, usage=USAGE)["response"])) as server:
+        deltas, answer = await run(server, api=API)
+    assert neutral(answer) == TURN_PARTS
+    assert told(deltas, "text") == "我来看看 ▲ 🗳"
+    failed = ended([], "failed", error={"code": "invalid_prompt", "message": "Oh no"})["response"]
+    for body in (failed, {"error": {"code": "invalid_prompt", "message": "Oh no"}}):
+        error = await error_of(*status(200, body))
+        assert (error.kind, "Oh no" in str(error)) == ("refused", True)
+    assert "application/json" in str(await error_of(*status(200, {"status": "fine"})))
+
+
 async def test_an_unknown_model_or_item_is_not_taken_for_a_missing_path() -> None:
     for told_of in ("The model `tiny` does not exist", "Item with id 'rs_1' not found."):
         error = await error_of(*status(404, {"error": {"message": told_of, "code": None}}))
