@@ -144,15 +144,20 @@ async def _tail(paths: Paths, run: str, *, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", metavar="[RUN]", default="")
+@click.option("--all", "everything", is_flag=True, help="Every open run: the kill switch.")
 @click.option("--reason", default="", help="Why, for the record.")
 @format_option
-def cancel(run: str, reason: str, output_format: Format) -> None:
-    """Ask the engine to cancel a run.
+def cancel(run: str, everything: bool, reason: str, output_format: Format) -> None:
+    """Ask the engine to cancel a run, or all of them.
 
-    Its environment is closed; what it did stays done.
+    No model is asked and nothing is done any more once it answers; what was done stays done.
     """
-    from ..port.commands import CancelRun
+    from ..domain.errors import UsageError
+    from ..port.commands import CancelAll, CancelRun
     from . import link
 
-    link.send(CancelRun(run, by=link.operator(), reason=reason), output_format)
+    if bool(run) == everything:
+        raise UsageError("Name one RUN, or give --all.", "List them with: harness-tui runs list")
+    by = link.operator()
+    link.send(CancelAll(by, reason) if everything else CancelRun(run, by, reason), output_format)

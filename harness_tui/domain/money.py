@@ -53,11 +53,17 @@ def weakest(marks: Iterable[Mark]) -> Mark:
 
 
 def dollars(nano: int | None) -> str:
-    """`$4.12`, `$0.0031` while it is small, `unknown`."""
+    """`$4.12`, `$0.0031` while it is small, `$12.3k` when it is large, `unknown`. Only nothing at all is `$0.00`."""
     if nano is None:
         return "unknown"
     usd = nano / NANO
-    return f"${usd:.2f}" if usd >= 0.1 or not nano else f"${usd:.4f}"
+    if 0 < usd < 0.00005:
+        return "<$0.0001"
+    if 0 < usd < 0.1:
+        return f"${usd:.4f}"
+    if usd < 999.995:
+        return f"${usd:.2f}"
+    return f"${usd / 1000:.1f}k" if usd < 999_950 else f"${usd / 1_000_000:.1f}M"
 
 
 class Free(msgspec.Struct, frozen=True):
