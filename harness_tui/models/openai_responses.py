@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ..domain.errors import ModelError
@@ -15,6 +15,7 @@ from .family import Assembly, Broken, Refused
 from .openai_chat import OpenAIFamily
 from .responses_stream import ENDS, ResponsesAssembly
 from .responses_wire import body_of
+from .sse import Reader
 
 LINGER = 0.5
 """Seconds a finished stream may take to close, so that its connection can be used again."""
@@ -64,6 +65,22 @@ class OpenAIResponses(OpenAIFamily):
                     status=error.status,
                 ) from None
             raise
+
+    async def chunks(self, stream: Any) -> AsyncIterator[Any]:
+        """The stream's events. The SDK's own reader stumbles over heartbeats and loses an end without a blank line."""
+        reader = Reader()
+        async for raw in stream.response.aiter_bytes():
+            for data in reader.feed(raw):
+                if data.startswith("[DONE]"):
+                    return
+                if data:
+                    yield json.loads(data)
+        for data in reader.end():
+            try:
+                last = json.loads(data)
+            except ValueError:
+                return  # half an event: the answer is cut
+            yield last
 
     def whole(self, text: str) -> Any:
         with contextlib.suppress(ValueError, RecursionError):

@@ -64,8 +64,8 @@ class ResponsesAssembly:
             return
         kind = text_of(event.get("type"))
         stem, _, verb = kind.rpartition(".")
-        if kind == "error":
-            told = object_of(event, "error") or {key: event.get(key) for key in ("code", "message", "param")}
+        if kind == "error" or (not kind and event.get("error")):
+            told = event.get("error") or {key: event.get(key) for key in ("code", "message", "param")}
             raise Refused(200, {}, told)
         if kind in ENDS:
             yield from self._end(verb, object_of(event, "response"))

@@ -142,7 +142,7 @@ async def test_every_split_of_a_recorded_stream_gives_the_identical_answer() -> 
     import httpx2
 
     turn = [reasoning("", "gA"), message("東▲🗳"), call("look", '{"a":"北"}')]
-    events = [event for event in streamed(turn)[2:-1] if not event["type"].endswith((".added", "part.done"))]
+    events = [event for event in streamed(turn)[2:-1] if event["type"].endswith((".delta", "item.done"))]
     raw = b"".join(sse(*events, ended([], usage={"input_tokens": 1}))[1:])
     cuts = iter(range(len(raw)))
 
@@ -175,6 +175,15 @@ async def test_a_stream_byte_by_byte_or_in_one_piece_with_or_without_event_names
         (_, one), (_, other) = await run(server, api=API), await run(server, api=API)
     assert one == other
     assert neutral(one) == TURN_PARTS
+
+
+async def test_heartbeats_between_numbered_events_and_a_missing_last_line_do_no_harm() -> None:
+    events = [f"id: {n}\ndata: {json.dumps(e)}" for n, e in enumerate(streamed(TURN))]
+    raw = "\n\n: ping\n\n\n".join(events).encode()
+    async with serving([STREAM, raw], [STREAM, raw[:-1]]) as server:
+        (_, answer), (_, cut) = await run(server, api=API), await run(server, api=API)
+    assert neutral(answer) == TURN_PARTS
+    assert (answer.stop, cut.stop) == ("tool_calls", "cut")
 
 
 async def test_a_tool_loop_sends_encrypted_reasoning_back_as_it_came_and_only_ever_appends() -> None:
@@ -344,6 +353,8 @@ async def test_a_server_without_usage_gets_an_estimate_and_says_so(usage: Any) -
         ([ended([], "failed", error={"code": "invalid_prompt", "message": "Oh no"})], "refused"),
         ([{"type": "error", "code": "rate_limit_exceeded", "message": "Oh no", "param": None}], "retry"),
         ([{"type": "error", "error": {"type": "server_error", "message": "Oh no"}}], "retry"),
+        ([{"error": {"type": "server_error", "message": "Oh no"}}], "retry"),
+        ([{"error": "Oh no"}], "retry"),
         ([ended([], "failed") | {"type": "response.failed"}], "retry"),
     ],
 )
