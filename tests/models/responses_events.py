@@ -141,9 +141,18 @@ def _only_calls(number: int, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
+def _first_deltas(events: Events) -> Events:
+    """Of every text only its first piece is streamed; the rest comes with the whole."""
+    deltas = [event["type"].endswith(".delta") for event in events]
+    return [
+        event for event, delta, before in zip(events, deltas, [False, *deltas], strict=False) if not (delta and before)
+    ]
+
+
 FORMS: dict[str, Callable[[Events], Events]] = {
     "as OpenAI": lambda events: events,
     "no deltas": _without(".delta"),
+    "first deltas": _first_deltas,
     "items only": _without(".delta", "text.done", "arguments.done", "refusal.done", "part.done", ".added"),
     "nothing before the end": lambda events: [*events[:2], events[-1]],
     "no items added": _without(".added"),

@@ -141,9 +141,14 @@ async def test_items_with_encrypted_reasoning_are_kept_whole_if_the_server_sent_
 async def test_every_split_of_a_recorded_stream_gives_the_identical_answer() -> None:
     import httpx2
 
-    turn = [reasoning("", "gA"), message("東▲🗳"), call("look", '{"a":"北"}')]
-    events = [event for event in streamed(turn)[2:-1] if event["type"].endswith((".delta", "item.done"))]
-    raw = b"".join(sse(*events, ended([], usage={"input_tokens": 1}))[1:])
+    item = {"type": "function_call", "call_id": "c", "name": "look", "arguments": '{"a":"北"}'}
+    events = [
+        {"type": "response.output_text.delta", "delta": "東"},
+        {"type": "response.output_text.delta", "delta": "▲🗳"},
+        {"type": "response.output_item.done", "item": item},
+        {"type": "response.completed", "response": {"usage": {"input_tokens": 1}}},
+    ]
+    raw = b"".join(sse(*events)[1:])
     cuts = iter(range(len(raw)))
 
     class Pieces(httpx2.AsyncByteStream):
@@ -162,7 +167,7 @@ async def test_every_split_of_a_recorded_stream_gives_the_identical_answer() -> 
         await model.close()
     whole = ends[0]
     assert isinstance(whole[-1], Answer)
-    assert neutral(whole[-1]) == (Text("東▲🗳"), ToolCall("call_1", "look", {"a": "北"}))
+    assert neutral(whole[-1]) == (Text("東▲🗳"), ToolCall("c", "look", {"a": "北"}))
     assert all(end == whole for end in ends)
 
 
