@@ -172,11 +172,11 @@ async def test_every_split_of_a_recorded_stream_gives_the_identical_answer() -> 
 
 
 @pytest.mark.parametrize("named", [True, False])
-async def test_a_stream_byte_by_byte_or_in_one_piece_with_or_without_event_names_is_the_same(named: bool) -> None:
+async def test_a_stream_in_shreds_or_in_one_piece_with_or_without_event_names_is_the_same(named: bool) -> None:
     events = streamed(TURN)
     name = "event: {}\r\ndata: {}\r\n\r\n" if named else ": ping\n\ndata:{1}\n\n"
     raw = "".join(name.format(e["type"], json.dumps(e, ensure_ascii=False)) for e in events).encode()
-    async with serving([STREAM, raw], [STREAM, *(raw[i : i + 1] for i in range(len(raw)))]) as server:
+    async with serving([STREAM, raw], [STREAM, *(raw[i : i + 5] for i in range(0, len(raw), 5))]) as server:
         (_, one), (_, other) = await run(server, api=API), await run(server, api=API)
     assert one == other
     assert neutral(one) == TURN_PARTS

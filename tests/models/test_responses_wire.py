@@ -241,6 +241,20 @@ def test_every_form_of_a_stream_gives_the_same_answer(output: list[dict[str, Any
     assert (other.stop, other.usage) == (plain.stop, plain.usage)
 
 
+def test_what_was_sent_finished_is_not_changed_by_the_list_at_the_end() -> None:
+    other = [reasoning("Sum", "gBBBB", "rs_9"), message("Hi", "msg_9"), call("look", "{}", "call_9")]
+    answer = assembled([*streamed(SECRET)[:-1], ended(other)])
+    assert answer == assembled([*streamed(SECRET)[:-1], ended(SECRET)])
+
+
+def test_messages_that_the_list_at_the_end_has_as_one_are_one() -> None:
+    pieces = [
+        {"type": "response.output_text.delta", "item_id": name, "output_index": place, "delta": text}
+        for place, (name, text) in enumerate([("msg_a", "Hi "), ("msg_b", "there")])
+    ]
+    assert assembled([*pieces, ended([message("Hi there")])]).parts == (Text("Hi there"),)
+
+
 def _neutral(answer: Answer) -> list[Part]:
     """Parts by kind: a server that leaves the places of its items out cannot mean their order."""
     kept = [part for part in answer.parts if not isinstance(part, Opaque)]
