@@ -14,6 +14,8 @@ from .assembly import items_of, object_of
 
 MAX_TEXT = 10_000
 """Characters of a message that are looked at; what an operator reads of it is far shorter."""
+MAX_DEPTH = 8
+"""Errors inside errors that are opened."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
@@ -45,47 +47,50 @@ class Reported(NamedTuple):
         return next((int(code) for code in self.codes if code.isdecimal() and 400 <= int(code) < 600), 0)
 
 
-def read(body: Any) -> Reported:
+def read(body: Any, depth: int = MAX_DEPTH) -> Reported:
     """Read what a provider sent: an object, the object under its `error`, a list of one, JSON or a page as text."""
     if isinstance(body, bytes | str):
-        return _text(body)
+        return _text(body, depth)
     if isinstance(body, list):
         body = next(iter(items_of(body)), {})
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not depth:
         return Reported()
     error = body.get("error")
     if isinstance(error, dict):
-        inner = read(error)
+        inner = read(error, depth - 1)
         return inner._replace(request=inner.request or _plain(body.get("request_id")))
-    return _relayed(body) or _object(body)
+    return _relayed(body, depth) or _object(body)
 
 
-def _text(raw: bytes | str) -> Reported:
+def _text(raw: bytes | str, depth: int) -> Reported:
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     start = text[:200].lstrip()
     if start[:1] == "<":
         found = _TITLE.search(text[:MAX_TEXT])
         title = " ".join(html.unescape(found[1]).split())[:80] if found else ""
         return Reported(message=f'an HTML page titled "{title}"' if title else "an HTML page", page=True)
-    if start[:1] in ("{", "["):
+    if start[:1] in ("{", "[") and depth:
         try:
-            return read(msgspec.json.decode(text))
+            return read(msgspec.json.decode(text), depth - 1)
         except (ValueError, RecursionError):
             pass
     return Reported(message=text[:MAX_TEXT])
 
 
-def _relayed(error: dict[str, Any]) -> Reported | None:
-    """A gateway's error that carries the one of the provider behind it (OpenRouter's `metadata.raw`)."""
-    metadata = object_of(error, "metadata")
-    raw = metadata.get("raw")
-    inner = read(raw) if raw else None
-    if inner is None or not (inner.message or inner.codes):
+def _relayed(error: dict[str, Any], depth: int) -> Reported | None:
+    """A gateway's error around the one of the provider behind it: OpenRouter's `metadata.raw`, or JSON as its words."""
+    metadata, words = object_of(error, "metadata"), _words(error)
+    raw = metadata.get("raw") or (words if words.lstrip()[:1] == "{" else "")
+    inner = read(raw, depth - 1) if raw else Reported()
+    if inner.page or not inner.message or inner.message == words:
         return None
-    outer = _object({key: value for key, value in error.items() if key != "metadata"})
+    outer = _object({key: value for key, value in error.items() if key in ("code", "type", "status", "request_id")})
     who = _plain(metadata.get("provider_name"))
-    message = f"{who}: {inner.message}" if who else inner.message or outer.message
-    return inner._replace(codes=(*outer.codes, *inner.codes), message=message)
+    return inner._replace(
+        codes=(*outer.codes, *inner.codes),
+        message=f"{who}: {inner.message}" if who else inner.message,
+        request=outer.request or inner.request,
+    )
 
 
 def _object(error: dict[str, Any]) -> Reported:
@@ -113,8 +118,6 @@ def _words(error: dict[str, Any]) -> str:
             return value
         if isinstance(value, list):
             return "; ".join(_complaints(value))
-        if isinstance(value, dict) and (found := read(value).message):
-            return found
     return ""
 
 

@@ -20,7 +20,7 @@ def refused_parameter(error: Refused, body: Mapping[str, Any], optional: Collect
     budget stands on it.
     """
     told = read(error.body)
-    if error.status not in (400, 422) or rule(error.status, told, {}, lambda: 0.0).kind != "refused":
+    if error.status not in (400, 422) or told.page or rule(error.status, told, {}, lambda: 0.0).kind != "refused":
         return ""
     parameter = told.parameter.partition("[")[0]
     outer = parameter.partition(".")[0]

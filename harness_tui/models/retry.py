@@ -68,6 +68,7 @@ _SPENT_WORDS = re.compile(
 
 _CONTEXT_CODES = frozenset(
     {
+        "context_exceeded",
         "context_length_exceeded",
         "context_window_exceeded",
         "exceed_context_size_error",
@@ -77,12 +78,12 @@ _CONTEXT_CODES = frozenset(
     }
 )
 _CONTEXT_WORDS = re.compile(
-    r"maximum context length|context (length|window|size|limit).{0,40}(exceed|overflow|not enough|too small)"
-    r"|exceeds?.{0,40}context (length|window|size|limit)|model is loaded with context length of only"
-    r"|longer than the maximum model length|maximum prompt length"
-    r"|(prompt|input|request|conversation) is too (long|large)|request too large for"
-    r"|input token count.{0,40}exceeds the maximum|reduce the length of (the messages|your)"
-    r"|too many tokens: size limit exceeded",
+    r"max(imum)? (context|prompt) (length|window|size)|maximum model length|exceeded model token limit"
+    r"|context (length|window|size|limit).{0,40}(exceed|overflow|not enough|too small|is \d)"
+    r"|(exceeds?|greater than).{0,40}context (length|window|size|limit)|context length of only"
+    r"|(prompt|input|request|conversation) (is )?too (long|large)|too large for model|request too large for"
+    r"|input token(s| count).{0,40}exceeds? the (maximum|configured)|reduce the length of (the messages|your)"
+    r"|too many tokens: size limit exceeded|prompt exceeds the length limit",
     re.IGNORECASE | re.DOTALL,
 )
 
