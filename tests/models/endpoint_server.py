@@ -17,6 +17,7 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
 
 @dataclass
@@ -43,7 +44,7 @@ class EndpointServer:
             first, *lines = head.split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
             raw = await reader.readexactly(int(headers.get("content-length", 0)))
-            self.seen.append(Seen(first.split(" ")[1], headers, json.loads(raw) if raw else None))
+            self.seen.append(Seen(first.split(" ")[1], headers, json.loads(raw) if raw else None, raw))
             for piece in self.answers[min(len(self.seen), len(self.answers)) - 1]:
                 if piece is ...:
                     writer.transport.abort()
