@@ -12,7 +12,8 @@ from ..domain.messages import Answer, ModelRequest
 from .anthropic_stream import MessagesAssembly
 from .anthropic_wire import body_of, error_of, unsendable
 from .family import Assembly
-from .sdk import SdkFamily
+from .sdk import SdkFamily, drain
+from .sse import Reader
 
 ANTHROPIC_HOST = "api.anthropic.com"
 
@@ -64,11 +65,20 @@ class AnthropicMessages(SdkFamily):
         return error_of(body)
 
     async def chunks(self, stream: Any) -> AsyncIterator[Any]:
-        """The stream's events by the type in their JSON: the SDK's own loop passes over those without `event:`."""
-        async for sent in self.sdk.AsyncStream.raw_events(stream.response):
-            if sent.data not in ("", "[DONE]"):
-                event = json.loads(sent.data)
-                yield {"type": sent.event, **event} if isinstance(event, dict) else event
+        """The stream's events by the type in their JSON: the SDK's own reader passes over those without `event:`."""
+        reader, pieces = Reader(), stream.response.aiter_bytes()
+        async for piece in pieces:
+            for data in reader.feed(piece):
+                if data in ("", "[DONE]"):
+                    continue
+                event = json.loads(data)
+                yield event
+                if isinstance(event, dict) and event.get("type") == "message_stop":
+                    await drain(pieces)
+                    return
+        with suppress(ValueError):  # half an event: the answer is cut
+            for data in reader.end():
+                yield json.loads(data)
 
     async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
         """Options that were left out, each said once."""

@@ -40,11 +40,11 @@ class _Block:
     def add(self, delta: dict[str, Any]) -> Delta | None:
         """Take one delta; return what a watcher may see of it."""
         match delta:
-            case {"type": "text_delta", "text": str(piece)}:
+            case {"type": "text_delta", "text": str(piece)} if self.kind == "text":
                 shown = Delta(mended(piece))
-            case {"type": "thinking_delta", "thinking": str(piece)}:
+            case {"type": "thinking_delta", "thinking": str(piece)} if self.kind == "thinking":
                 shown = Delta(mended(piece), "reasoning")
-            case {"type": "input_json_delta", "partial_json": str(piece)}:
+            case {"type": "input_json_delta", "partial_json": str(piece)} if self.kind not in _KIND_OF.values():
                 shown = Delta(mended(piece), "tool")
             case {"type": "signature_delta", "signature": str(signature)}:
                 self.wire["signature"] = mended(signature)
@@ -103,7 +103,8 @@ class MessagesAssembly:
     def __init__(self, request: ModelRequest, model: str) -> None:
         self._request = request
         self._model = model
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: list[_Block] = []
+        self._by_index: dict[int, _Block] = {}
         self._finish = ""
         self._details: dict[str, Any] = {}
         self._counts: dict[str, Any] = {}
@@ -121,10 +122,11 @@ class MessagesAssembly:
                 self._count(object_of(object_of(event, "message"), "usage"))
             case {"type": "content_block_start", "content_block": dict(wire)}:
                 self.begun = True
-                yield from self._start(self._place(event, len(self._blocks)), wire)
+                yield from self._start(event.get("index"), wire)
             case {"type": "content_block_delta", "delta": dict(delta)}:
                 self.begun = True
-                yield from self._delta(self._place(event, max(self._blocks, default=0)), delta)
+                if (block := self._open(event.get("index"), delta)) is not None:
+                    yield from self._delta(block, delta)
             case {"type": "message_delta"}:
                 self.begun = True
                 delta = object_of(event, "delta")
@@ -134,28 +136,35 @@ class MessagesAssembly:
             case {"type": "message"}:  # a server that does not stream
                 self.begun = True
                 for wire in items_of(event.get("content")):
-                    yield from self._start(len(self._blocks), wire)
+                    yield from self._start(None, wire)
                 yield from self.feed({"type": "message_delta", "delta": event, "usage": event.get("usage")})
             case {"type": "error"} | {"error": dict()}:
                 ident = event.get("request_id")
                 raise Refused(200, {"request-id": ident} if isinstance(ident, str) else {}, error_of(event))
 
-    def _place(self, event: dict[str, Any], default: int) -> int:
-        index = event.get("index")
-        return index if isinstance(index, int) else default
+    def _start(self, index: Any, wire: dict[str, Any]) -> Iterator[Delta]:
+        if isinstance(kind := wire.get("type"), str):
+            block = self._begin(index, wire)
+            if kind in _KIND_OF.values():
+                yield from self._delta(block, {"type": f"{kind}_delta", kind: wire.get(kind)})
 
-    def _start(self, place: int, wire: dict[str, Any]) -> Iterator[Delta]:
-        if not isinstance(wire.get("type"), str):
-            return
-        block = self._blocks[place] = _Block(wire)
-        if block.kind in ("text", "thinking"):
-            yield from self._delta(place, {"type": f"{block.kind}_delta", block.kind: wire.get(block.kind)})
+    def _begin(self, index: Any, wire: dict[str, Any]) -> _Block:
+        """A new block. Some servers number every block 0, or none: what follows is of the latest with its number."""
+        block = _Block(wire)
+        self._blocks.append(block)
+        if isinstance(index, int):
+            self._by_index[index] = block
+        return block
 
-    def _delta(self, place: int, delta: dict[str, Any]) -> Iterator[Delta]:
-        block = self._blocks.get(place)
-        if block is None:
-            kind = _KIND_OF.get(str(delta.get("type")), "tool_use")
-            block = self._blocks[place] = _Block({"type": kind})
+    def _open(self, index: Any, delta: dict[str, Any]) -> _Block | None:
+        """The block a delta belongs to. Where its start is missing it gets one, if that can do without a name."""
+        known = self._by_index.get(index) if isinstance(index, int) else next(reversed(self._blocks), None)
+        kind = _KIND_OF.get(str(delta.get("type")))
+        if known is None and kind is not None:
+            known = self._begin(index, {"type": kind})
+        return known
+
+    def _delta(self, block: _Block, delta: dict[str, Any]) -> Iterator[Delta]:
         if shown := block.add(delta):
             self.size += len(shown.text)
             yield shown
@@ -179,7 +188,7 @@ class MessagesAssembly:
         read, written = count_of(counts, "cache_read_input_tokens"), count_of(counts, "cache_creation_input_tokens")
         asked = count_of(counts, "input_tokens") + read + written
         told = count_of(counts, "output_tokens")
-        estimated = sum(block.tokens for block in self._blocks.values())
+        estimated = sum(block.tokens for block in self._blocks)
         reported = bool(asked) and self._counted and bool(told or not estimated)
         output = told if self._counted and told else max(told, estimated)
         thought = count_of(counts, "thinking_tokens")
@@ -188,27 +197,26 @@ class MessagesAssembly:
     def answer(self) -> Answer:
         """The whole answer. "cut" without a stop reason; then, and in a refusal, no call is kept: it may be a half."""
         stop: Stop = _STOPS.get(self._finish, "other") if self._finish else "cut"
-        blocks = [block for _, block in sorted(self._blocks.items())]
-        parts, content = self._parts(blocks, stop)
+        parts, content = self._parts(stop)
         if stop in ("end", "other") and any(isinstance(part, ToolCall) for part in parts):
             stop = "tool_calls"
-        if content and stop not in _UNKEPT and any(block.lossy for block in blocks):
+        if content and stop not in _UNKEPT and any(block.lossy for block in self._blocks):
             parts.append(Opaque(FAMILY, line(self._model), {"content": content}))
         usage, reported = self._spent()
         return Answer(tuple(parts), usage, stop, self._model, reported, notes=self._notes(stop))
 
-    def _parts(self, blocks: list[_Block], stop: Stop) -> tuple[list[Part], list[dict[str, Any]]]:
+    def _parts(self, stop: Stop) -> tuple[list[Part], list[dict[str, Any]]]:
         """(neutral parts, the same as the server's own content)."""
         taken = {call.id for message in self._request.messages for call in message.calls}
         parts: list[Part] = []
         content: list[dict[str, Any]] = []
-        for block in blocks:
+        for block in self._blocks:
             if block.kind == "tool_use":
                 if stop in _UNKEPT:
                     continue
                 ident = free_id(str(block.wire.get("id") or ""), taken, len(self._request.messages))
                 taken.add(ident)
-                call = block.call(ident, cut=stop in ("length", "context_full") and block is blocks[-1])
+                call = block.call(ident, cut=stop in ("length", "context_full") and block is self._blocks[-1])
                 parts.append(call)
                 content.append({**block.wire, **tool_use(call)})
                 continue

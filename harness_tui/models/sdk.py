@@ -5,12 +5,17 @@ The raw route is taken: chunks stay plain dicts, so what a server adds or leaves
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar
 
 from . import failures
 from .family import Broken, Family, NoStream, Refused
+
+LINGER = 0.5
+"""Seconds a finished stream may take to close, so that its connection can be used again."""
 
 
 class SdkFamily(Family):
@@ -77,6 +82,16 @@ class SdkFamily(Family):
 
     async def disconnect(self, client: Any) -> None:
         await client.close()
+
+
+async def drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read the end of a stream whose answer is whole; whatever is wrong with it costs nothing any more."""
+    import httpx2
+
+    with contextlib.suppress(TimeoutError, httpx2.TransportError):
+        async with asyncio.timeout(LINGER):
+            async for _ in pieces:
+                pass
 
 
 async def _bounded(response: Any) -> None:

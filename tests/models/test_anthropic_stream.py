@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -142,11 +143,19 @@ async def test_a_server_that_names_no_events_is_read_by_their_type() -> None:
         assert (await run(server, api="anthropic"))[1] == ANSWER
 
 
-async def test_a_server_that_names_its_events_and_gives_no_type_is_read_as_well() -> None:
-    bare = [f"event: {event['type']}\ndata: {json.dumps({**event, 'type': None})}\n\n".encode() for event in RECORDED]
-    untyped = [piece.replace(b', "type": null', b"").replace(b'"type": null', b"") for piece in bare]
-    async with serving([STREAM, *(piece.replace(b"{, ", b"{") for piece in untyped)]) as server:
+async def test_an_end_without_its_blank_line_is_read_and_half_an_event_is_a_cut() -> None:
+    *whole, ending, _ = named_sse(*RECORDED)
+    async with serving([*whole, ending.rstrip()], [*whole, ending[:-9]], [*whole, "data: 票".encode()[:-1]]) as server:
         assert (await run(server, api="anthropic"))[1] == ANSWER
+        for _ in range(2):
+            assert (await run(server, api="anthropic"))[1].stop == "cut"
+
+
+async def test_what_comes_after_the_last_event_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness_tui.models.sdk.LINGER", 0.01)
+    async with serving(*([*named_sse(*RECORDED), rest] for rest in (..., b"nonsense\n\n", asyncio.Event()))) as server:
+        for _ in range(3):
+            assert (await run(server, api="anthropic"))[1] == ANSWER
 
 
 async def test_a_tool_loop_of_three_turns_sends_signed_thinking_back_as_it_came() -> None:
@@ -250,6 +259,11 @@ async def test_missing_and_reused_ids_become_unique() -> None:
     assert [wire["id"] for wire in opaque.raw["content"][:2]] == ["t_3_0", "call_3_0"]
 
 
+async def test_servers_that_number_every_block_zero_still_give_separate_blocks() -> None:
+    answer = await answer_to(start(), *text(0, "a"), *tool_use(0, "t", "go", "{}"), *finish("tool_use"))
+    assert answer.parts == (Text("a"), ToolCall("t", "go"))
+
+
 async def test_text_in_the_start_of_a_block_and_deltas_without_a_start_are_read() -> None:
     loose = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": " there"}}
     answer = await answer_to(start(), *block(0, type="text", text="Hi"), loose, *finish())
@@ -273,6 +287,7 @@ async def test_unknown_events_deltas_and_nonsense_are_ignored() -> None:
         {"type": "content_block_delta", "index": 0, "delta": {"type": "sound_delta", "sound": "x"}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": None}},
         {"type": "content_block_delta", "delta": None},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
         {"type": "message_delta", "delta": None, "usage": None},
     ]
     answer = await answer_to(start(), b"data: []\n\ndata: null\n\n: hello\n\n", *noise, *text(0, "ok"), *finish())
