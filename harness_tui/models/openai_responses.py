@@ -71,9 +71,7 @@ class OpenAIResponses(OpenAIFamily):
         reader = Reader()
         async for raw in stream.response.aiter_bytes():
             for data in reader.feed(raw):
-                if data.startswith("[DONE]"):
-                    return
-                if data:
+                if data not in ("", "[DONE]"):
                     yield json.loads(data)
         for data in reader.end():
             try:

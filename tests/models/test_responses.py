@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from itertools import pairwise
 from typing import Any
@@ -460,6 +461,31 @@ async def test_an_answer_is_not_held_up_by_a_connection_that_stays_open(monkeypa
         _, answer = await run(server, api=API)
         await server.closed.wait()
     assert (answer.message.text, answer.stop) == ("ok", "end")
+
+
+async def test_a_connection_is_used_again() -> None:
+    body = b"".join(sse(*streamed([message("ok")]), "[DONE]")[1:])
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connections: list[asyncio.StreamWriter] = []
+
+    async def keep_alive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+                writer.write(head + b"%x\r\n%s\r\n" % (len(body), body))
+                await writer.drain()
+                writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(keep_alive, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    model = ApiKind.build(f"http://127.0.0.1:{port}/v1", "tiny", KEY, API)
+    for _ in range(3):
+        assert [item async for item in model.stream(ASK)]
+    await model.close()
+    server.close()
+    assert len(connections) == 1
 
 
 async def test_odd_and_unknown_events_are_ignored() -> None:
