@@ -56,15 +56,45 @@ class Credential(msgspec.Struct, frozen=True):
         return "Credential(...)"
 
 
-class Vault(Protocol):
-    """Secrets by handle, read at the last moment."""
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a key is, for people; never its value.
 
-    def credential(self, handle: str) -> Credential:
-        """The value behind `env:USERVAR,PASSVAR`. Raises CredentialError naming what is missing."""
+    Attributes:
+        place: `keyring`, `environment`, `command`, `encrypted file`, `this process`, `this run`, or "" = nowhere.
+        why: why it is read from there: what the places before it said.
+        leak: what would leak if the disk were stolen.
+        origin: the only origin it may be sent to, or "".
+        login: whether it is a user with a password.
+        usable: whether a run can have it now.
+        remedy: what to do when it cannot.
+    """
+
+    name: str
+    place: str
+    why: str
+    leak: str = ""
+    origin: str = ""
+    login: bool = False
+    usable: bool = True
+    remedy: str = ""
+
+
+class Vault(Protocol):
+    """Secrets by handle, read at the last moment. May wait for a keyring for seconds: call it off the event loop."""
+
+    def credential(self, handle: str, origin: str = "") -> Credential:
+        """The login behind `vault:NAME` or `env:USERVAR,PASSVAR`, to be sent to `origin`.
+
+        Raises CredentialError naming what is missing or locked, or that it is bound to another origin.
+        """
         ...
 
-    def secret(self, handle: str) -> str:
-        """The value behind `env:VAR`. Raises CredentialError."""
+    def secret(self, handle: str, origin: str = "") -> str:
+        """The key behind `vault:NAME` or `env:VAR`, to be sent to `origin` (a URL will do). Raises CredentialError."""
+        ...
+
+    def where(self, name: str) -> Place:
+        """Where the key NAME is found now. Never raises."""
         ...
 
 

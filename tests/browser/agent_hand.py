@@ -43,7 +43,7 @@ class OneVault:
     def __init__(self, credential: Credential | None) -> None:
         self._credential = credential
 
-    def credential(self, handle: str) -> Credential:
+    def credential(self, handle: str, origin: str = "") -> Credential:
         if self._credential is None:
             raise CredentialError("The variable SITE_PASSWORD is not set.", "Set SITE_USER and SITE_PASSWORD.")
         return self._credential

@@ -13,6 +13,8 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "rsvg-convert": "librsvg2-bin",
     "git": "git",
+    "dbus-daemon": "dbus",
+    "gnome-keyring-daemon": "gnome-keyring",
 }
 """Program -> Debian package."""
 LIGHT = "chromium-headless-shell"

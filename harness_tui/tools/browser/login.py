@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -85,7 +86,8 @@ class LoginRule:
             return Outcome("failed", f"no form with {self.rule.user_field} and {self.rule.submit} on {page.url}")
         if objection := self.objection(page.url) or self.objection(action):
             return Outcome("failed", objection)
-        credential = self._vault.credential(self.rule.credential)
+        # A keyring may take its time: not on the event loop.
+        credential = await asyncio.to_thread(self._vault.credential, self.rule.credential, self.origin)
         self._session.redaction.add([credential.password])
         user, password, submit = fields
         await user.fill(credential.user, timeout=ACTION * 1000)
