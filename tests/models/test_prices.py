@@ -24,7 +24,7 @@ from genai_prices.types import (
     TieredPrices,
     TimeOfDateConstraint,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import Usage
@@ -239,6 +239,7 @@ PRICES = st.fixed_dictionaries(
 COUNTS = st.integers(0, 20_000)
 
 
+@settings(deadline=None)
 @given(PRICES, COUNTS, COUNTS, st.data())
 def test_no_call_costs_more_than_its_worst_case(
     priced: dict[str, Any], input: int, output: int, data: st.DataObject
