@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import (
@@ -390,6 +390,7 @@ SHAPED = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(SHAPED | JSON, max_size=8))
 def test_no_event_whatever_breaks_the_assembly(events: list[Any]) -> None:
     assembly = MessagesAssembly(ASK, "tiny")

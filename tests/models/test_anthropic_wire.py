@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import pytest
 import typing_extensions as typing_ext
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import (
@@ -134,6 +134,7 @@ def _kinds(turn: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [block for block in turn["content"] if block["type"] == kind]
 
 
+@settings(deadline=None)
 @given(conversations(), st.booleans())
 def test_any_conversation_gives_a_valid_body(messages: tuple[Message, ...], tools: bool) -> None:
     specs = (ToolSpec("look", "Looks.", {"type": "object", "properties": {}}),) if tools else ()
@@ -174,6 +175,7 @@ def _uses(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
     return [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in calls]
 
 
+@settings(deadline=None)
 @given(tool_loops())
 def test_consecutive_requests_share_a_byte_exact_prefix(requests: list[tuple[Message, ...]]) -> None:
     specs = tuple(ToolSpec(name, "", {"type": "object"}) for name in ("b", "a"))
