@@ -102,12 +102,16 @@ def serve() -> None:
     """Be the engine, in the foreground: what `engine start` detaches, and what a service manager runs."""
     import asyncio
     import logging
+    import os
 
     from ..config.paths import Paths
+    from ..config.secret_variables import take
     from ..daemon.host import serve as host
+    from ..daemon.spawn import received
     from ..engine.engine import Engine
     from .link import LOG_FORMAT
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     paths = Paths.default()
-    raise click.exceptions.Exit(asyncio.run(host(paths, lambda: Engine.open(paths))))
+    secrets = received() | take(os.environ)
+    raise click.exceptions.Exit(asyncio.run(host(paths, lambda: Engine.open(paths, secrets=secrets))))

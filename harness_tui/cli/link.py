@@ -51,11 +51,13 @@ async def _connected(paths: Paths) -> SocketClient | None:
 
 @asynccontextmanager
 async def _hosted(paths: Paths) -> AsyncIterator[Engine]:
+    from ..config.secret_variables import take
     from ..daemon.host import hosting
     from ..engine.engine import Engine
 
     _log_to(paths)
-    async with hosting(paths, lambda: Engine.open(paths)) as engine:
+    secrets = take(os.environ)
+    async with hosting(paths, lambda: Engine.open(paths, secrets=secrets)) as engine:
         task = asyncio.current_task()
         asked = asyncio.create_task(engine.stopped.wait())
         asked.add_done_callback(lambda done: task.cancel() if task and not done.cancelled() else None)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any, cast
 
 from ..config.paths import Paths
+from ..config.secret_variables import take
 from ..domain.errors import LinkLost, SetupError
 from ..domain.safetext import clip
 from ..port import wire
@@ -22,6 +25,9 @@ from .server import make_private
 MAX_LOG = 5 * 1024 * 1024
 POLL = 0.02
 """Seconds between two looks at a starting or stopping engine."""
+
+HANDED = "HARNESS_TUI_HANDED"
+"""Set for a child that is to read its secrets from stdin."""
 
 ARGV = (sys.executable, "-P", "-m", "harness_tui", "engine", "serve")
 """-P: the working directory is no place to import from."""
@@ -108,22 +114,47 @@ def _launch(paths: Paths, argv: tuple[str, ...]) -> subprocess.Popen[Any]:
         log = os.open(paths.log, flags, 0o600)
     except OSError as error:
         raise SetupError(f"Cannot write the engine's log {paths.log}: {error.strerror}.", START) from None
+    environ = {**os.environ, "HARNESS_TUI_HOME": str(paths.home), HANDED: "1"}
+    secrets = take(environ)
     try:
         os.fchmod(log, 0o600)
         child = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=paths.home,
-            env={**os.environ, "HARNESS_TUI_HOME": str(paths.home)},
+            env=environ,
             start_new_session=True,
         )
     finally:
         os.close(log)
+    _hand_over(child, secrets)
     # The console lives for days: whenever the engine ends meanwhile, somebody must collect it.
     threading.Thread(target=child.wait, name="engine-reaper", daemon=True).start()
     return child
+
+
+def _hand_over(child: subprocess.Popen[Any], secrets: dict[str, str]) -> None:
+    """Secrets travel by a pipe: what stands in a process's environment, its children and every other tool can read."""
+    assert child.stdin is not None
+    with suppress(BrokenPipeError), child.stdin:
+        child.stdin.write(json.dumps(secrets).encode())
+
+
+def received() -> dict[str, str]:
+    """What `start_detached` handed over; {} when somebody else started this engine."""
+    if not os.environ.pop(HANDED, ""):
+        return {}
+    told = sys.stdin.read()
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, sys.stdin.fileno())
+    os.close(nowhere)
+    try:
+        given = json.loads(told or "{}")
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}
 
 
 def _last_line(paths: Paths) -> str:

@@ -16,6 +16,7 @@ from .. import __version__
 from ..agent.kit import Kit
 from ..config.clock import SystemClock
 from ..config.paths import Paths
+from ..config.vault import Stores
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
@@ -56,7 +57,7 @@ class Engine:
         stopped: set once a stop was asked for; the host then calls `close`.
     """
 
-    def __init__(self, paths: Paths, journal: Journal, clock: Clock) -> None:
+    def __init__(self, paths: Paths, journal: Journal, clock: Clock, secrets: Mapping[str, str]) -> None:
         self.paths = paths
         self.journal = journal
         self.clock = clock
@@ -66,7 +67,9 @@ class Engine:
         self._started = clock.now()
         self._blobs = BlobStore(paths.blobs)
         self._ledger = Ledger()
-        self._secrets: dict[str, str] = {}
+        environ = {**os.environ, **secrets}
+        stores = Stores.of(paths.home, environ)
+        self._sources = worlds.Sources(stores, environ, self._blobs, dropped=self._dropped)
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
@@ -75,12 +78,18 @@ class Engine:
         self._asked = max((_number(a) for a in journal.views.approvals), default=0)
 
     @classmethod
-    async def open(cls, paths: Paths, *, clock: Clock | None = None) -> Engine:
-        """Open the journal, recover unfinished runs and go on with them. Raises SetupError."""
+    async def open(
+        cls, paths: Paths, *, clock: Clock | None = None, secrets: Mapping[str, str] | None = None
+    ) -> Engine:
+        """Open the journal, recover unfinished runs and go on with them. Raises SetupError.
+
+        Args:
+            secrets: variables that were taken out of the environment, for the vault alone.
+        """
         paths.ensure()
         clock = clock or SystemClock()
         journal = await Journal.open(paths.journal, clock)
-        engine = cls(paths, journal, clock)
+        engine = cls(paths, journal, clock, secrets or {})
         journal.subscribe(engine._bus.publish)
         await engine._recover()
         engine._sweeping = asyncio.create_task(engine._sweep())
@@ -122,17 +131,24 @@ class Engine:
         await self.journal.append([Write(STREAM, self.journal.head(STREAM), (event,))])
 
     def _kit(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> Kit:
+        sources = self._sources
+        vault = worlds.vault(spec, secrets, sources)
         return Kit(
             log=self.journal,
             clock=self.clock,
             ledger=self._ledger,
-            model=lambda s: worlds.model(s, secrets),
-            environment=lambda s, session: worlds.environment(s, session, self._blobs, secrets),
+            model=lambda s: worlds.model(s, vault, sources),
+            environment=lambda s, session: worlds.environment(s, session, vault, sources),
+            redaction=sources.redaction,
             approval_id=self._approval_id,
             random=random.random,
             day=lambda: datetime.date.today().isoformat(),
             flow=self._bus.flow,
         )
+
+    def _dropped(self, endpoint: str) -> list[str]:
+        known = self.journal.views.endpoints.get(endpoint)
+        return known.dropped if known else []
 
     def _approval_id(self) -> str:
         self._asked += 1
@@ -177,7 +193,8 @@ class Engine:
             case SetBudget():
                 return await self._set_budget(command)
             case SetSecret(name, value):
-                self._secrets[name] = value
+                self._sources.redaction.add([value])
+                self._sources.stores.session.set(name, value)
                 return Reply(text=f"{name} is known until the engine stops.")
             case Decide():
                 return await self._desk.decide(command)

@@ -1,39 +1,64 @@
-"""From a run's spec to its world, its model and its secrets: the only place that picks implementations."""
+"""From a run's spec to its vault, its model and its world: the only place that picks implementations."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
-from ..config.vault import EnvVault
+from ..config.vault import Ladder, Stores
+from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Environment, Model, Vault
-from ..domain.task import RunSpec
+from ..domain.task import ModelSpec, RunSpec
 from .services import read_env_file
 
 
-def vault(spec: RunSpec, secrets: Mapping[str, str]) -> Vault:
-    """Secrets handed over with the run, then its service's file, then the engine's own environment."""
+@dataclass(slots=True)
+class Sources:
+    """What all runs of an engine draw from.
+
+    Attributes:
+        environ: this process's variables, the secret ones included, which its children do not get.
+        redaction: learns every secret before it is used.
+        dropped: parameters an endpoint is known to refuse, by its name.
+    """
+
+    stores: Stores
+    environ: Mapping[str, str]
+    blobs: Blobs
+    redaction: Redaction = field(default_factory=Redaction)
+    dropped: Callable[[str], Collection[str]] = lambda _: ()
+
+
+def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
+    """Secrets handed over with the run come first, then the ladder, with the service's file before our own variables."""
     handed = read_env_file(spec.service.env_file) if spec.service else {}
-    return EnvVault(secrets, handed, os.environ)
+    learn = sources.redaction.add
+    return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=lambda value: learn([value]))
 
 
-def model(spec: RunSpec, secrets: Mapping[str, str]) -> Model:
-    """The run's model, its SDK not yet imported."""
-    from ..models.api import from_spec
+def model(spec: RunSpec, secrets: Vault, sources: Sources) -> Model:
+    """The run's model, behind a router if it has fallbacks; its SDK not yet imported. May wait for a keyring."""
+    from ..models import api, router
 
-    return from_spec(spec.model, vault(spec, secrets))
+    def leg(one: ModelSpec) -> Model:
+        built = api.from_spec(one, secrets)
+        if endpoint := getattr(built, "endpoint", ""):
+            built.dropped.update(sources.dropped(endpoint))  # type: ignore[attr-defined]
+        return built
+
+    return router.from_spec(spec.model, leg)
 
 
 def uses_browser(spec: RunSpec) -> bool:
     return any(name.startswith("browser_") for name in spec.task.tools)
 
 
-def environment(spec: RunSpec, session: str, blobs: Blobs, secrets: Mapping[str, str]) -> Environment:
+def environment(spec: RunSpec, session: str, secrets: Vault, sources: Sources) -> Environment:
     """The run's world, not yet open: a browser when it has browser tools, else none."""
     if uses_browser(spec):
         from ..tools.browser.environment import BrowserEnvironment
 
-        return BrowserEnvironment(spec.task, blobs=blobs, vault=vault(spec, secrets), session=session)
+        return BrowserEnvironment(spec.task, blobs=sources.blobs, vault=secrets, session=session)
     from ..tools.plain import PlainEnvironment
 
     return PlainEnvironment(())

@@ -146,8 +146,8 @@ def installed(steps: int, effects: Path | None = None) -> None:
     from harness_tui.engine import worlds
     from harness_tui.tools.plain import PlainEnvironment
 
-    worlds.model = lambda spec, secrets: Scripted(steps)
-    worlds.environment = lambda spec, session, blobs, secrets: PlainEnvironment((work(effects),))
+    worlds.model = lambda spec, *_: Scripted(steps)
+    worlds.environment = lambda spec, session, *_: PlainEnvironment((work(effects),))
 
 
 def order() -> Any:

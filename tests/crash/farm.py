@@ -157,8 +157,8 @@ def case(point: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="crash-") as name:
         folder = Path(name)
         side = Side(folder)
-        worlds.model = lambda spec, secrets: RuleModel()  # type: ignore[assignment,return-value]
-        worlds.environment = lambda spec, session, blobs, secrets: World(session, side)  # type: ignore[assignment,return-value]
+        worlds.model = lambda spec, *_: RuleModel()  # type: ignore[assignment,return-value]
+        worlds.environment = lambda spec, session, *_: World(session, side)  # type: ignore[assignment,return-value]
 
         def doomed() -> None:
             failpoints._armed.update({point: nth})

@@ -110,9 +110,11 @@ class Double:
 
 if __name__ == "__main__":
     from harness_tui.daemon.host import serve
+    from harness_tui.daemon.spawn import received
 
     home = Paths(Path(sys.argv[1]))
     try:
+        (home.home / "received").write_text(",".join(received()))
         code = asyncio.run(serve(home, lambda: Double.open(home)))
     except HarnessError as error:
         print(error, file=sys.stderr)

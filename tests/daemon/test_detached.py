@@ -84,6 +84,16 @@ def test_a_detached_engine_outlives_its_terminal_and_stops_when_asked(detached: 
         spawn.stop_running(detached.paths)
 
 
+def test_secrets_are_handed_over_by_a_pipe_and_stand_in_no_environment(
+    detached: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_API_KEY", "sk-canary-handed")
+    info = detached.start()
+    assert (detached.paths.home / "received").read_text().split(",").count("A_API_KEY") == 1
+    for place in ("environ", "cmdline"):
+        assert b"sk-canary-handed" not in Path(f"/proc/{info.pid}/{place}").read_bytes()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sigterm_is_a_clean_stop(detached: Home, number: signal.Signals) -> None:
     detached.paths.ensure()

@@ -16,6 +16,7 @@ from harness_tui.demo import tour
 from harness_tui.demo.stories import stories
 from harness_tui.domain.errors import ApprovalError
 from harness_tui.domain.events import ApprovalRequested, RunFinished, root_of
+from harness_tui.domain.seams import Vault
 from harness_tui.domain.task import RunSpec
 from harness_tui.domain.views import RunRow
 from harness_tui.engine import worlds
@@ -40,11 +41,9 @@ class Tour:
 def impatient(patience: float) -> Any:
     """`worlds.environment` with pages that get `patience` seconds."""
 
-    def environment(spec: RunSpec, session: str, blobs: Any, secrets: Any) -> BrowserEnvironment:
+    def environment(spec: RunSpec, session: str, secrets: Vault, sources: worlds.Sources) -> BrowserEnvironment:
         wait = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
-        return BrowserEnvironment(
-            spec.task, blobs=blobs, vault=worlds.vault(spec, secrets), session=session, patience=wait
-        )
+        return BrowserEnvironment(spec.task, blobs=sources.blobs, vault=secrets, session=session, patience=wait)
 
     return environment
 

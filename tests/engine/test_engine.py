@@ -35,8 +35,8 @@ class Stage:
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     s = Stage()
-    monkeypatch.setattr(worlds, "model", lambda spec, secrets: ScriptedModel(*s.script, price=s.price))
-    monkeypatch.setattr(worlds, "environment", lambda spec, session, blobs, secrets: FakeWorld(session, s.shared))
+    monkeypatch.setattr(worlds, "model", lambda spec, *_: ScriptedModel(*s.script, price=s.price))
+    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_: FakeWorld(session, s.shared))
     return s
 
 

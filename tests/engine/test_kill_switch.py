@@ -29,7 +29,7 @@ class Floor:
         self.done: list[str] = []
         self.began = 0
 
-    def model(self, spec: RunSpec, secrets: Any) -> ScriptedModel:
+    def model(self, spec: RunSpec, *_: Any) -> ScriptedModel:
         kind = spec.task.prompt
 
         async def held(request: ModelRequest) -> Answer:
@@ -55,7 +55,7 @@ class Floor:
 
         return ScriptedModel(counted, say("over"), price=Cents())
 
-    def environment(self, spec: RunSpec, session: str, blobs: Any, secrets: Any) -> FakeWorld:
+    def environment(self, spec: RunSpec, session: str, *_: Any) -> FakeWorld:
         async def perform(_: Any) -> None:
             self.began += 1
             await self.gate.wait()
