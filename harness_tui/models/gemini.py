@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -9,11 +10,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from ..domain.messages import ModelRequest
+from ..domain.messages import Answer, ModelRequest
 from . import failures
 from .family import MAX_ANSWER, Assembly, Broken, Family, NoStream, Refused
 from .gemini_stream import GeminiAssembly, events_in
-from .gemini_wire import OPTIONAL, body_of, error_of, model_path
+from .gemini_wire import OPTIONAL, asks_for_signatures, body_of, error_of, model_path, told_as_text
 from .sse import Reader
 
 
@@ -22,6 +23,10 @@ class Gemini(Family):
 
     api = "gemini"
     optional = OPTIONAL
+
+    _as_text = False
+    """Whether calls without a signature are told as text, because the endpoint takes no others."""
+    _notes: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -53,19 +58,42 @@ class Gemini(Family):
         return GeminiAssembly(request, self.name)
 
     async def events(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        if self._as_text:
+            body = {**body, "contents": told_as_text(body["contents"])}
+        try:
+            async with contextlib.aclosing(self._post(body)) as events:
+                async for event in events:
+                    yield event
+            return
+        except Refused as error:
+            # Newer models refuse calls that no model of theirs has signed, as those of a model used before.
+            told = {**body, "contents": told_as_text(body["contents"])}
+            if self._as_text or told == body or not asks_for_signatures(error):
+                raise
+        self._as_text = True
+        self._notes = (f"{self.at.shown} takes no unsigned calls: those of other models are told as text.",)
+        async with contextlib.aclosing(self._post(told)) as events:
+            async for event in events:
+                yield event
+
+    async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
+        notes, self._notes = self._notes, ()
+        return notes
+
+    async def _post(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
         import httpx2
 
         headers = {"content-type": "application/json", "accept": "text/event-stream"}
         if self.at.key:
             headers["x-goog-api-key"] = self.at.key
+        content = msgspec.json.encode(body)
         try:
-            async with self.client.stream(
-                "POST", self.url, content=msgspec.json.encode(body), headers=headers
-            ) as response:
+            async with self.client.stream("POST", self.url, content=content, headers=headers) as response:
                 if not response.is_success:
                     raise Refused(response.status_code, response.headers, _error(await _whole(response)))
-                async for event in _events(response):
-                    yield event
+                async with contextlib.aclosing(_events(response)) as events:
+                    async for event in events:
+                        yield event
         except httpx2.RequestError as error:
             raise Broken from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
@@ -20,7 +21,7 @@ from ..domain.messages import (
 )
 from ..domain.task import Options
 from .assembly import object_of, text_of
-from .family import line
+from .family import Refused, line
 
 FAMILY = "gemini"
 NOTHING = "(no message)"
@@ -194,6 +195,36 @@ def _user(parts: list[Wire]) -> Wire:
 
 def _is_text(part: Part) -> bool:
     return isinstance(part, Text) and bool(part.text)
+
+
+def told_as_text(contents: Sequence[Wire]) -> list[Wire]:
+    """The turns with calls told as text, and their responses too, where a turn of the model has no signed call."""
+    turns: list[Wire] = []
+    unsigned = False
+    for turn in contents:
+        parts = turn["parts"]
+        if turn["role"] == "model":
+            unsigned = not any("thoughtSignature" in part for part in parts if "functionCall" in part)
+        parts = [_as_text(part) for part in parts] if unsigned else parts
+        if unsigned and turns and turns[-1]["role"] == turn["role"]:
+            parts = [*turns.pop()["parts"], *parts]
+        turns.append({**turn, "parts": parts})
+    return turns
+
+
+def _as_text(part: Wire) -> Wire:
+    call, response = object_of(part, "functionCall"), object_of(part, "functionResponse")
+    if call:
+        return {"text": f"(called {call['name']} with {json.dumps(call.get('args', {}), ensure_ascii=False)})"}
+    if response:
+        return {"text": f"({response['name']} gave {json.dumps(response['response'], ensure_ascii=False)})"}
+    return part
+
+
+def asks_for_signatures(error: Refused) -> bool:
+    """Whether a request was refused because calls in it carry no thought signature."""
+    told = text_of(error.body.get("message")) if isinstance(error.body, dict) else ""
+    return error.status == 400 and bool(re.search(r"thought[_ ]?signature", told, re.IGNORECASE))
 
 
 def error_of(value: Any) -> Any:
