@@ -22,10 +22,14 @@ class Paths:
     def default(cls) -> Paths:
         """HARNESS_TUI_HOME, else the user's XDG state directory."""
         given = os.environ.get("HARNESS_TUI_HOME")
-        if given:
-            return cls(Path(given).expanduser().absolute())
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        return cls(Path(state).expanduser() / "harness-tui")
+        return cls(Path(given).expanduser().absolute() if given else _xdg("XDG_STATE_HOME", "~/.local/state"))
+
+    @property
+    def config(self) -> Path:
+        """The one configuration: in the home, or in the user's XDG directory when the home is XDG's own."""
+        if os.environ.get("HARNESS_TUI_HOME") or self.home != _xdg("XDG_STATE_HOME", "~/.local/state"):
+            return self.home / "config.toml"
+        return _xdg("XDG_CONFIG_HOME", "~/.config") / "config.toml"
 
     @property
     def journal(self) -> Path:
@@ -70,3 +74,9 @@ class Paths:
                     f"Cannot create {folder}: {error.strerror}.", "Set HARNESS_TUI_HOME to a writable place."
                 ) from None
         return self
+
+
+def _xdg(variable: str, default: str) -> Path:
+    """Our folder in that XDG directory; a relative one is ignored, as the specification has it."""
+    given = os.environ.get(variable, "")
+    return Path(given if given.startswith("/") else default).expanduser() / "harness-tui"

@@ -6,13 +6,13 @@ import ipaddress
 import math
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
-from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from ..domain.safetext import clip
 from ..domain.task import Goal, Login, PageCondition, Stories, TaskFile, Verify
+from .model_rules import model_problems
 from .toml_lines import Step
+from .toml_schema import Problem, nearest
 from .vault import PAIR_FORM, is_pair
 
 STATES = re.compile(r"gone|hidden|visible|class:[^\s:]+|text:.+", re.S)
@@ -23,13 +23,6 @@ _OF_ROW = frozenset({"id"})
 _OF_RUN = frozenset({"first.id", "first.arrow"})
 
 
-class Problem(NamedTuple):
-    """One sentence about the value at `path`."""
-
-    path: tuple[Step, ...]
-    text: str
-
-
 def problems(task: TaskFile, known_tools: Collection[str]) -> Iterator[Problem]:
     """Everything wrong with `task`, in the order of its tables."""
     if not task.prompt.strip():
@@ -38,6 +31,8 @@ def problems(task: TaskFile, known_tools: Collection[str]) -> Iterator[Problem]:
         yield Problem(("start_url",), f'"start_url" must be an http(s) URL, not {_quoted(task.start_url)}')
     yield from _tools(task.tools, known_tools)
     yield from _selectors(("allow_selectors",), task.allow_selectors)
+    if task.model:
+        yield from model_problems(("model",), task.model)
     yield from _limits(task)
     if task.stories:
         yield from _stories(task.stories)
@@ -48,12 +43,6 @@ def problems(task: TaskFile, known_tools: Collection[str]) -> Iterator[Problem]:
     if task.verify:
         yield from _conditions("verify", task.verify, task)
     yield from _selectors(("approve", "selectors"), task.approve.selectors)
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """`; did you mean "x"?`, or "" when nothing known is near."""
-    near = get_close_matches(name, sorted(known), 1, 0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _tools(tools: tuple[str, ...], known: Collection[str]) -> Iterator[Problem]:
@@ -68,6 +57,8 @@ def _limits(task: TaskFile) -> Iterator[Problem]:
     limits: dict[tuple[str, str], float | None] = {
         ("budget", "tokens"): task.budget.tokens,
         ("budget", "usd"): task.budget.usd,
+        ("budget", "call_tokens"): task.budget.call_tokens,
+        ("budget", "call_usd"): task.budget.call_usd,
         ("guardrails", "max_iterations"): task.guardrails.max_iterations,
         ("guardrails", "max_messages"): task.guardrails.max_messages,
     }

@@ -7,14 +7,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import harness_tui.demo
 from harness_tui.config.taskfile import MAX_BYTES, load_task
 from harness_tui.config.toml_lines import line_of
 from harness_tui.domain.errors import UsageError
-from harness_tui.domain.task import IdFrom, TaskFile
+from harness_tui.domain.task import Budget, IdFrom, ModelTable, TaskFile
 
 WHOLE = """\
 # A comment with "quotes' and [brackets
@@ -77,6 +77,24 @@ def test_a_whole_task_file_is_read(tmp_path: Path) -> None:
 
 def test_the_smallest_task_file_has_the_documented_defaults(tmp_path: Path) -> None:
     assert load_task(write(tmp_path, 'prompt = "x"\n')) == TaskFile("x")
+
+
+def test_a_model_table_is_read(tmp_path: Path) -> None:
+    table = (
+        'url = "h:1"\napi = "stand-in"\nmodel = "m"\nkey = "vault:A.b-1"\nseed = 1\ntemperature = 0\nmax_tokens = 9\n'
+    )
+    table += 'effort = "low"\nparallel_tools = false\nversion = "2023-06-01"\nfallback = ["x"]\nkeep_local = true\n'
+    task = load_task(write(tmp_path, f'prompt = "x"\n[model]\n{table}extra = {{ a = [1, {{ b = "c" }}] }}\n'))
+    assert task.model == ModelTable(
+        1, 0, 9, "low", False, "2023-06-01", {"a": [1, {"b": "c"}]}, "h:1", "stand-in", "m", "vault:A.b-1", ("x",), True
+    )
+
+
+def test_a_budget_that_is_not_named_is_the_configured_one(tmp_path: Path) -> None:
+    usual = Budget(5_000, 1.0, 700, 0.1)
+    assert load_task(write(tmp_path, 'prompt = "x"\n'), budget=usual).budget == usual
+    named = write(tmp_path, 'prompt = "x"\n[budget]\ntokens = 200_000\ncall_usd = 0.2\n')
+    assert load_task(named, budget=usual).budget == Budget(200_000, 1.0, 700, 0.2)
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
@@ -143,6 +161,18 @@ def test_the_demo_task_file_is_well_formed() -> None:
             "t.toml:29: {frist.arrow} is not known here; use {first.arrow}, {first.id}.",
         ),
         ("[stories]", "[budget]\nusd = nan\n[stories]", 't.toml:13: "usd" in [budget] must be 0 or more, not nan.'),
+        ("[stories]", "[budget]\ncall_usd = -1\n[stories]", 't.toml:13: "call_usd" in [budget] must be 0 or more'),
+        ("[stories]", "[budget]\ncall_tokens = -1\n[stories]", 't.toml:13: "call_tokens" in [budget] must be 0 or'),
+        ("[stories]", '[model]\nkey = "hunter2"\n[stories]', 't.toml:13: "key" in [model] must be a handle, env:VAR'),
+        ("[stories]", '[model]\nkey = "env:A,B"\n[stories]', 't.toml:13: "key" in [model] must be a handle'),
+        ("[stories]", '[model]\nurl = "http://a b"\n[stories]', 't.toml:13: "url" in [model] must be the address'),
+        ("[stories]", '[model]\nurl = "https://x\\\\@y"\n[stories]', 't.toml:13: "url" in [model] must be the ad'),
+        ("[stories]", '[model]\napi = "gemni"\n[stories]', 't.toml:13: there is no model API "gemni"; did you mean "g'),
+        ("[stories]", '[model]\napi = "qqq"\n[stories]', 't.toml:13: there is no model API "qqq"; there are openai-c'),
+        ("[stories]", "[model]\ntemperature = inf\n[stories]", 't.toml:13: "temperature" in [model] must be 0 or more'),
+        ("[stories]", '[model]\neffort = "a\\nb"\n[stories]', 't.toml:13: "effort" in [model] must be one word'),
+        ("[stories]", "[model]\nextra = {a = [nan]}\n[stories]", 't.toml:13: "a" in [model.extra] cannot be sent as J'),
+        ("[stories]", '[model]\nfallback = ["a", "a"]\n[stories]', 't.toml:13: a name of "fallback" in [model] is emp'),
         (
             "[stories]",
             "[guardrails]\nmax_messages = -1\n[stories]",
@@ -200,6 +230,7 @@ VALUES = st.sampled_from(
 NOISE = st.lists(st.sampled_from(["", "# [x]", "   # a = '''", "\t"]), max_size=3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.lists(st.tuples(ODD_KEYS, VALUES, NOISE), max_size=4)), max_size=4))
 def test_every_value_is_found_on_the_line_it_begins(tables: list[tuple[str, list[tuple[str, str, list[str]]]]]) -> None:
     lines: list[str] = []
