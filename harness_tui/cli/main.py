@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from . import approvals, budget, demo, doctor, engine, key, output, run, runs
+from . import approvals, budget, config, demo, doctor, engine, key, output, run, runs
 
 EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON shapes are in the README."
 
@@ -29,7 +29,17 @@ def app(context: click.Context, theme: str, plain: bool) -> None:
         attach(theme=theme, ascii=plain or None)
 
 
-for verb in (demo.demo, run.run, runs.runs, approvals.approvals, budget.budget, engine.engine, key.key, doctor.doctor):
+for verb in (
+    demo.demo,
+    run.run,
+    runs.runs,
+    approvals.approvals,
+    budget.budget,
+    config.config,
+    engine.engine,
+    key.key,
+    doctor.doctor,
+):
     app.add_command(verb)
 
 

@@ -12,7 +12,8 @@ from . import output
 from .output import Format, format_option
 
 if TYPE_CHECKING:
-    from ..domain.task import ModelSpec, TaskFile
+    from ..config.settings import Settings
+    from ..domain.task import ModelSpec, RunSpec, TaskFile
     from ..port.commands import StartRun
     from .follow import Wish
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     help="A task file (TOML) instead of a TASK in quotes.",
 )
 @click.option("--url", default="", help="Base URL of the model's API.")
-@click.option("--api", default="", help="Protocol of that API: openai-chat, or an installed kind.")
+@click.option(
+    "--api",
+    default="",
+    help="Its protocol: openai-chat, openai-responses, anthropic, gemini, ollama, an installed kind.",
+)
 @click.option("--model", default="", help="The model's name at that URL.")
 @click.option("--tools", default="", metavar="A,B", help="Names of the tools it gets.")
 @click.option("--level", type=click.Choice(["L1", "L2", "L3"]), help="L1 reports, L2 asks (default), L3 acts.")
@@ -121,11 +126,13 @@ def _task(prompt: str, path: Path | None, given: dict[str, Any], limits: dict[st
 
     if bool(prompt) == (path is not None):
         raise UsageError("Give either a TASK in quotes or --task FILE.")
-    base = load_task(path) if path else plain_task(prompt, browser=bool(given["start_url"]))
+    base = (
+        load_task(path, budget=_settings().run_budget) if path else plain_task(prompt, browser=bool(given["start_url"]))
+    )
     changed: dict[str, Any] = {key: value for key, value in given.items() if value}
-    budget = {key: limits[key] for key in ("tokens", "usd") if limits[key] is not None}
-    if budget:
-        changed["budget"] = msgspec.structs.replace(base.budget, **budget)
+    named = {key: limits[key] for key in ("tokens", "usd") if limits[key] is not None}
+    if named:
+        changed["budget"] = msgspec.structs.replace(base.budget, **named)
     if limits["max_iterations"] is not None:
         changed["guardrails"] = msgspec.structs.replace(base.guardrails, max_iterations=limits["max_iterations"])
     return _checked(msgspec.structs.replace(base, **changed))
@@ -143,30 +150,61 @@ def _checked(task: TaskFile) -> TaskFile:
 
 
 def plain_task(prompt: str, *, browser: bool = False) -> TaskFile:
-    """A task in words: no tools, or the browser's."""
+    """A task in words: no tools, or the browser's; the configured budget."""
     from ..domain.task import BROWSER_TOOLS, TaskFile
 
-    return TaskFile(prompt=prompt, tools=BROWSER_TOOLS if browser else ())
+    return TaskFile(prompt=prompt, tools=BROWSER_TOOLS if browser else (), budget=_settings().run_budget)
+
+
+def _settings() -> Settings:
+    from ..config.paths import Paths
+    from ..config.settings import load_settings
+
+    return load_settings(Paths.default())
 
 
 def command(task: TaskFile, *, url: str = "", api: str = "", model: str = "") -> StartRun:
     """The run to start, with the values of the handles it names, read from this process's environment."""
     import os
 
-    from ..config.vault import EnvVault
     from ..domain.task import RunSpec
-    from ..models.api import default_model, from_spec
     from ..port.commands import StartRun
+    from .config import choice
 
-    spec = RunSpec(task, default_model(os.environ, url=url, model=model, api=api), workspace=os.getcwd())
-    from_spec(spec.model, EnvVault(os.environ))  # an unknown kind or an unusable key is refused before anything starts
-    return StartRun(spec, secrets_of(task, spec.model))
+    chosen = choice(_settings(), task=task.model)
+    main = chosen.main(url=url, model=model, api=api, tell=output.tell)
+    spec = RunSpec(task, main, chosen.roles(main), workspace=os.getcwd())
+    secrets = secrets_of(spec)
+    for each in _models_of(spec):
+        _check(each, secrets)
+    return StartRun(spec, secrets)
 
 
-def secrets_of(task: TaskFile, model: ModelSpec) -> dict[str, str]:
-    """Variable name -> value for every `env:` handle of the run that is set here; what is missing, the engine names."""
+def _check(spec: ModelSpec, secrets: dict[str, str]) -> None:
+    """Refuse an unknown kind or an unusable key before anything starts."""
+    from ..models.api import build
+
+    name = _name(spec.key)
+    build(spec.url, spec.model, secrets.get(name), spec.api, key_source=name)
+
+
+def secrets_of(spec: RunSpec) -> dict[str, str]:
+    """Name -> value for every handle of the run that is a variable here; what is missing, the engine names."""
     import os
 
-    handles = [model.key, task.login.credential if task.login else ""]
-    names = [name for handle in handles if handle.startswith("env:") for name in handle[4:].split(",")]
-    return {name: os.environ[name] for name in names if name in os.environ}
+    handles = [each.key for each in _models_of(spec)]
+    if spec.task.login:
+        handles.append(spec.task.login.credential)
+    names = [name for handle in handles for name in _name(handle).split(",")]
+    return {name: os.environ[name] for name in names if os.environ.get(name, "").strip()}
+
+
+def _models_of(spec: RunSpec) -> list[ModelSpec]:
+    """The main model, the roles, and the fallbacks of each."""
+    mains = [spec.model, *spec.roles.values()]
+    return [*mains, *(other for each in mains for other in each.fallbacks)]
+
+
+def _name(handle: str) -> str:
+    """What follows `env:` or `vault:`."""
+    return handle.partition(":")[2]

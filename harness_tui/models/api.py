@@ -5,26 +5,80 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..domain.errors import SetupError, UsageError
 from ..domain.money import Price
 from ..domain.task import Options
-from .choice import OPENAI_URL, default_model
-from .endpoint import OLLAMA_PORT, Endpoint, base_url, clean_key
+from . import vendors
+from .choice import Choice, default_model
+from .endpoint import Endpoint, base_url, clean_key
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
     from ..domain.seams import Model, Vault
     from ..domain.task import ModelSpec
+    from .prices import Overrides
 
-__all__ = ["ApiKind", "default_model", "from_spec"]
+__all__ = ["ApiKind", "Choice", "build", "default_model", "from_spec"]
 
 GROUP = "harness_tui.models"
 """Entry points of further kinds: each names a callable `(url, model, key) -> seams.Model`."""
+
+
+def build(
+    url: str,
+    model: str,
+    key: str | None = None,
+    api: str | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 - frozen
+    key_source: str = "the key given",
+    price: Callable[[], Price | None] | None = None,
+    dropped: Collection[str] = (),
+    transport: Any = None,
+) -> Model:
+    """A model ready to stream; opens no connection.
+
+    Args:
+        url: the API's base, as the vendor's SDK takes it; HOST:PORT gets `/v1`; "" is the vendor's own.
+        key: the value; None or "" sends none.
+        api: a family or the name of an installed kind such as `stand-in`; None = guessed from the URL.
+        options: sampling, effort and the like; each family takes what it knows.
+        key_source: where the key came from, for error messages.
+        price: reads its price on first use; None = the price table.
+        dropped: parameters the endpoint is known to refuse.
+        transport: an `httpx2.AsyncBaseTransport` instead of the network.
+
+    Raises UsageError for an unknown api or a broken URL, CredentialError for a key that cannot be one.
+    """
+    family = api or ApiKind.guess(url)
+    if family not in _FAMILIES:
+        return _installed_kind(family, url, model, key or "")
+    module, name = _FAMILIES[ApiKind(family)]
+    vendor = vendors.OF_API[family]
+    if not model.strip():
+        raise UsageError("No model is named.", "Give --model NAME.")
+    base = base_url(url or vendor.url, family)
+    at = Endpoint(base, model.strip(), clean_key(key or "", key_source), key_source, vendor.key)
+    if price is None:
+        from .prices import finder
+
+        price = finder(family, base, at.model, extra=options.extra)
+    built: Model = getattr(import_module(f".{module}", __package__), name)(
+        at, options, price=price, dropped=dropped, transport=transport
+    )
+    return built
+
+
+class _Build:
+    """`ApiKind.build` guesses the family from the URL; `ApiKind.GEMINI.build` is that family's."""
+
+    def __get__(self, kind: ApiKind | None, owner: type[ApiKind]) -> Callable[..., Model]:
+        return build if kind is None else partial(build, api=kind.value)
 
 
 class ApiKind(StrEnum):
@@ -36,79 +90,44 @@ class ApiKind(StrEnum):
     GEMINI = "gemini"
     OLLAMA = "ollama"
 
+    build = _Build()
+
     @staticmethod
     def guess(url: str) -> ApiKind:
         """The family by the URL: the vendors' own hosts, Ollama's port, else chat-completions, which most speak."""
-        parts = urlsplit(url if "://" in url else f"//{url}")
-        host, path = parts.hostname or "", parts.path.rstrip("/")
-        if host == "api.openai.com" or not host:
-            return ApiKind.OPENAI_RESPONSES
-        if host == "api.anthropic.com" or path.removesuffix("/v1").endswith("/anthropic"):
-            return ApiKind.ANTHROPIC
-        if host == "generativelanguage.googleapis.com" and not path.endswith("/openai"):
-            return ApiKind.GEMINI
-        return ApiKind.OLLAMA if parts.port == OLLAMA_PORT else ApiKind.OPENAI_CHAT
-
-    @staticmethod
-    def build(
-        url: str,
-        model: str,
-        key: str | None = None,
-        api: str | None = None,
-        *,
-        options: Options = Options(),  # noqa: B008 - frozen
-        key_source: str = "the key given",
-        price: Callable[[], Price | None] | None = None,
-        dropped: Collection[str] = (),
-        transport: Any = None,
-    ) -> Model:
-        """A model ready to stream; opens no connection.
-
-        Args:
-            url: the API's base, as the vendor's SDK takes it; HOST:PORT gets `/v1`; "" is the vendor's own.
-            key: the value; None or "" sends none.
-            api: a family or the name of an installed kind such as `stand-in`; None = guessed from the URL.
-            options: sampling, effort and the like; each family takes what it knows.
-            key_source: where the key came from, for error messages.
-            price: reads its price on first use; None = the price table.
-            dropped: parameters the endpoint is known to refuse.
-            transport: an `httpx2.AsyncBaseTransport` instead of the network.
-
-        Raises UsageError for an unknown api or a broken URL, CredentialError for a key that cannot be one.
-        """
-        family = api or ApiKind.guess(url)
-        if family not in _FAMILIES:
-            return _installed_kind(family, url, model, key or "")
-        module, name, vendor_url, key_name = _FAMILIES[ApiKind(family)]
-        if not model.strip():
-            raise UsageError("No model is named.", "Give --model NAME.")
-        base = base_url(url or vendor_url, family)
-        at = Endpoint(base, model.strip(), clean_key(key or "", key_source), key_source, key_name)
-        if price is None:
-            from .prices import finder
-
-            price = finder(family, base, at.model)
-        built: Model = getattr(import_module(f".{module}", __package__), name)(
-            at, options, price=price, dropped=dropped, transport=transport
-        )
-        return built
+        return ApiKind(vendors.guess(url))
 
 
-_FAMILIES: dict[ApiKind, tuple[str, str, str, str]] = {
-    ApiKind.OPENAI_CHAT: ("openai_chat", "OpenAIChat", OPENAI_URL, "OPENAI_API_KEY"),
-    ApiKind.OPENAI_RESPONSES: ("openai_responses", "OpenAIResponses", OPENAI_URL, "OPENAI_API_KEY"),
-    ApiKind.ANTHROPIC: ("anthropic_messages", "AnthropicMessages", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-    ApiKind.GEMINI: ("gemini", "Gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
-    ApiKind.OLLAMA: ("ollama", "Ollama", f"http://127.0.0.1:{OLLAMA_PORT}/v1", "OLLAMA_API_KEY"),
+_FAMILIES: dict[ApiKind, tuple[str, str]] = {
+    ApiKind.OPENAI_CHAT: ("openai_chat", "OpenAIChat"),
+    ApiKind.OPENAI_RESPONSES: ("openai_responses", "OpenAIResponses"),
+    ApiKind.ANTHROPIC: ("anthropic_messages", "AnthropicMessages"),
+    ApiKind.GEMINI: ("gemini", "Gemini"),
+    ApiKind.OLLAMA: ("ollama", "Ollama"),
 }
-"""(module, class, the vendor's own base, name of its key)"""
+"""(module, class)"""
 
 
-def from_spec(spec: ModelSpec, vault: Vault) -> Model:
-    """The model of a run; its key is read from the vault now. Raises as `build`, and CredentialError."""
-    key = vault.secret(spec.key) if spec.key else ""
+def from_spec(spec: ModelSpec, vault: Vault, *, overrides: Overrides | None = None, transport: Any = None) -> Model:
+    """The model of a run, without its fallbacks; its key is read from the vault now.
+
+    `overrides` are the operator's own prices, by model. Raises as `build`, and CredentialError.
+    """
+    from .prices import finder
+
+    key = vault.secret(spec.key, spec.url) if spec.key else ""
     source = spec.key.partition(":")[2] if spec.key else "no key"
-    return ApiKind.build(spec.url, spec.model, key, spec.api or None, options=spec.options, key_source=source)
+    price = finder(spec.api, spec.url, spec.model, overrides, spec.options.extra)
+    return build(
+        spec.url,
+        spec.model,
+        key,
+        spec.api or None,
+        options=spec.options,
+        key_source=source,
+        price=price,
+        transport=transport,
+    )
 
 
 def _installed_kind(api: str, url: str, model: str, key: str) -> Model:

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from harness_tui.domain.errors import SetupError, UsageError
-from harness_tui.domain.task import ModelSpec
+from harness_tui.domain.errors import CredentialError, SetupError, UsageError
+from harness_tui.domain.task import ModelSpec, ModelTable, Options
 from harness_tui.models import api
-from harness_tui.models.api import ApiKind, default_model
+from harness_tui.models.api import ApiKind, Choice, default_model
 from harness_tui.models.endpoint import base_url, ollama_url
 
-
-@contextmanager
-def listing(body: Any, status: int = 200) -> Iterator[tuple[str, list[str]]]:
-    """A server with one answer for `/v1/models`; gives HOST:PORT and the keys it was shown."""
-    keys: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            keys.append(f"{self.path} {self.headers.get('Authorization', '')}".strip())
-            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, *args: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", keys
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def models(*names: str) -> dict[str, Any]:
-    return {"object": "list", "data": [{"id": name} for name in names]}
+from .listing_server import gemini_models, listing, models, redirecting
 
 
 @pytest.fixture
@@ -110,11 +79,11 @@ def test_ollama_host_is_read_as_ollama_reads_it(given: str, url: str) -> None:
 
 
 def test_a_local_ollama_gives_its_newest_model_and_gets_no_key() -> None:
-    with listing(models("new", "old")) as (address, keys):
-        spec = default_model({"OLLAMA_HOST": address})
-        assert spec == ModelSpec("openai-chat", "new", f"http://{address}/v1")
-        assert default_model({"OLLAMA_HOST": address}, model="old").model == "old"
-    assert keys == ["/v1/models", "/v1/models"]
+    with listing(models("new", "old")) as (address, seen):
+        environ = {"OLLAMA_HOST": address}
+        assert default_model(environ) == ModelSpec("ollama", "new", f"http://{address}/v1")
+        assert default_model(environ, model="old").model == "old"
+    assert seen == ["/v1/models", "/v1/models"]
 
 
 def test_an_ollama_without_models_says_what_to_do() -> None:
@@ -134,41 +103,143 @@ def test_something_else_on_the_port_is_no_ollama(body: Any, status: int) -> None
         default_model({"OLLAMA_HOST": address})
 
 
-def test_with_nothing_at_all_the_three_ways_and_the_demo_are_named(nowhere: str) -> None:
+def test_with_nothing_at_all_the_ways_and_the_demo_are_named(nowhere: str) -> None:
     with pytest.raises(SetupError) as caught:
-        default_model({"OLLAMA_HOST": nowhere})
+        default_model({"OLLAMA_HOST": nowhere, "OPENAI_API_KEY": " ", "ANTHROPIC_BASE_URL": ""})
     assert caught.value.exit_code == 78
-    for word in ("--url URL --model NAME", "OPENAI_API_KEY", "OPENAI_BASE_URL", "Ollama", "harness-tui demo"):
+    keys = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_BASE_URL")
+    for word in ("--url URL --model NAME", *keys, "Ollama", "harness-tui demo"):
         assert word in caught.value.next_step
 
 
-def test_a_key_in_the_environment_comes_before_ollama_and_only_its_handle_is_kept() -> None:
-    environ = {"OPENAI_API_KEY": "sk-canary"}
-    spec = default_model(environ, model="m")
-    assert spec == ModelSpec("openai-chat", "m", "https://api.openai.com/v1", "env:OPENAI_API_KEY")
-    with pytest.raises(UsageError, match=r"No model is named for api\.openai\.com\. Give --model NAME\."):
-        default_model(environ)
+LISTINGS = [
+    ("openai-chat", models, "/v1/models authorization=Bearer sk-canary"),
+    ("openai-responses", models, "/v1/models authorization=Bearer sk-canary"),
+    ("ollama", models, "/v1/models authorization=Bearer sk-canary"),
+    ("anthropic", models, "/v1/models?limit=100 authorization=Bearer sk-canary x-api-key=sk-canary"),
+    ("gemini", gemini_models, "/v1beta/models?pageSize=1000 x-goog-api-key=sk-canary"),
+]
+KEYED = {f"{maker}_API_KEY": "sk-canary" for maker in ("OPENAI", "ANTHROPIC", "GEMINI", "OLLAMA")}
 
 
-def test_a_base_url_with_one_model_needs_no_name() -> None:
-    with listing(models("only")) as (address, keys):
-        spec = default_model({"OPENAI_API_KEY": "sk-canary", "OPENAI_BASE_URL": address})
-    assert spec == ModelSpec("openai-chat", "only", f"http://{address}/v1", "env:OPENAI_API_KEY")
-    assert keys == ["/v1/models Bearer sk-canary"]
-
-
-def test_among_several_none_is_guessed() -> None:
-    with listing(models(*"abcdefg")) as (address, _), pytest.raises(UsageError) as caught:
-        default_model({}, url=address)
+@pytest.mark.parametrize(("api", "listed", "request_line"), LISTINGS, ids=[api for api, *_ in LISTINGS])
+def test_each_family_is_asked_for_its_list_in_its_own_words(
+    api: str, listed: Callable[..., Any], request_line: str
+) -> None:
+    with listing(listed("only")) as (address, seen):
+        spec = default_model(KEYED, url=address, api=api)
+    assert (spec.api, spec.model, seen) == (api, "only", [request_line])
+    with listing(listed(*"abcdefg")) as (address, _), pytest.raises(UsageError) as caught:
+        default_model(KEYED, url=address, api=api)
+    assert caught.value.what == f"No model is named for {address}."
     assert caught.value.next_step == "Give --model NAME; it has a, b, c, d, e, ...."
 
 
-def test_flags_come_before_the_environment() -> None:
-    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://other:1"}
-    assert default_model(environ, url="box:8000", model="m") == ModelSpec(
-        "openai-chat", "m", "http://box:8000/v1", "env:OPENAI_API_KEY"
-    )
-    assert default_model(environ, api="stand-in") == ModelSpec("stand-in", "stand-in")
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_asks_for_another_key_is_named_with_where_the_key_came_from(status: int) -> None:
+    with listing({}, status) as (address, _):
+        with pytest.raises(
+            CredentialError, match=r"refused the key\. It came from OPENAI_API_KEY \(environment\)"
+        ) as no:
+            default_model({"OPENAI_API_KEY": "sk-canary", "OPENAI_BASE_URL": address})
+        assert (no.value.exit_code, "canary" in str(no.value)) == (7, False)
+        with pytest.raises(CredentialError, match=r"asks for a key\. Set ANTHROPIC_API_KEY, or keep one with: harness"):
+            default_model({}, url=address, api="anthropic")
+        assert default_model({}, url=address, model="m").model == "m", "a named model needs no list"
+
+
+def test_a_redirect_is_not_followed_with_the_key() -> None:
+    with listing(models("stolen")) as (elsewhere, seen):
+        with (
+            redirecting(f"http://{elsewhere}/v1/models") as address,
+            pytest.raises(UsageError, match="No model is named"),
+        ):
+            default_model({"OPENAI_API_KEY": "sk-canary"}, url=address)
+        assert seen == []
+
+
+def test_a_key_that_cannot_travel_is_refused_without_being_shown() -> None:
+    with listing(models("m")) as (address, seen), pytest.raises(CredentialError) as caught:
+        default_model({"OPENAI_API_KEY": "sk-canary\r\nX: y"}, url=address)
+    assert ("canary" in str(caught.value), seen) == (False, [])
+
+
+def test_the_key_of_a_store_is_read_to_ask_for_the_list() -> None:
+    asked: list[str] = []
+
+    def secret(handle: str) -> str:
+        asked.append(handle)
+        return "sk-kept"
+
+    with listing(models("only")) as (address, seen):
+        having = Choice({}, known={"OPENAI_API_KEY"}.__contains__, secret=secret)
+        assert having.main(url=address).key == "vault:OPENAI_API_KEY"
+    assert (asked, seen) == (["vault:OPENAI_API_KEY"], ["/v1/models authorization=Bearer sk-kept"])
+
+
+# -- addresses only a task file names ----------------------------------------------------------------------------------
+
+
+def test_a_key_that_lies_around_is_not_sent_where_only_a_task_file_says() -> None:
+    told: list[str] = []
+    with listing(models("only")) as (address, seen):
+        having = Choice({"OPENAI_API_KEY": "sk-canary"}, task=ModelTable(url=address))
+        spec = having.main(tell=told.append)
+    assert (spec.key, spec.model, seen) == ("", "only", ["/v1/models"])
+    assert told == [f"OPENAI_API_KEY is not sent to {address}: only the task file names that address."]
+
+
+@pytest.mark.parametrize("model", ["", "named"])
+def test_when_that_server_asks_for_the_key_the_reason_is_said(model: str) -> None:
+    with listing({}, 401) as (address, seen):
+        having = Choice({"OPENAI_API_KEY": "sk-canary"}, task=ModelTable(url=address, model=model))
+        with pytest.raises(
+            CredentialError, match=r"OPENAI_API_KEY is not sent to .*: only the task file names"
+        ) as caught:
+            having.main()
+    assert (caught.value.exit_code, seen) == (7, ["/v1/models"])
+
+
+def test_a_key_the_task_file_names_itself_goes_there_and_it_is_said() -> None:
+    told: list[str] = []
+    with listing(models("only")) as (address, seen):
+        having = Choice({"MINE": "sk-mine"}, task=ModelTable(url=address, key="env:MINE"))
+        assert having.main(tell=told.append).key == "env:MINE"
+    assert seen == ["/v1/models authorization=Bearer sk-mine"]
+    assert told == [f"The task file sends env:MINE to {address}."]
+
+
+# -- roles and fallbacks -----------------------------------------------------------------------------------------------
+
+
+NAMED = {
+    "spare": ModelTable(model="small"),
+    "cloud": ModelTable(api="anthropic", model="wise", max_tokens=5, fallback=("spare",)),
+}
+CONFIG = ModelTable(url="gw.example", model="big", key="vault:WORK", temperature=0.5, fallback=("spare", "cloud"))
+
+
+def test_roles_and_fallbacks_come_from_the_configuration() -> None:
+    having = Choice({"ANTHROPIC_API_KEY": "k"}, config=CONFIG, named=NAMED)
+    main = having.main()
+    small = ModelSpec("openai-chat", "small", "https://gw.example/v1", "vault:WORK")
+    wise = ModelSpec("anthropic", "wise", "https://api.anthropic.com", "vault:ANTHROPIC_API_KEY", Options(max_tokens=5))
+    big = ModelSpec("openai-chat", "big", small.url, "vault:WORK", Options(temperature=0.5), (small, wise))
+    assert main == big
+    assert having.roles(main) == {"spare": small, "cloud": structs.replace(wise, fallbacks=(small,))}
+
+
+def test_flags_for_another_server_leave_the_configured_ones_companions_behind() -> None:
+    having = Choice({}, config=CONFIG, named=NAMED)
+    main = having.main(url="box:8000", model="m")
+    assert (main.fallbacks, main.key, main.options) == ((), "", Options(temperature=0.5))
+    assert set(having.roles(main)) == {"cloud"}, "it names a server of its own"
+
+
+def test_a_fallback_nobody_configured_is_refused() -> None:
+    having = Choice({}, task=ModelTable(url="box:1", model="m", fallback=("spre",)), named=NAMED)
+    with pytest.raises(UsageError, match=r"of the task file is not configured\. Write \[models\.spre\]"):
+        having.main()
 
 
 # -- kinds that other packages bring -----------------------------------------------------------------------------------
@@ -214,6 +285,26 @@ def test_an_unknown_kind_lists_the_known_ones() -> None:
 def test_the_stand_in_is_known_to_this_installation() -> None:
     with pytest.raises(UsageError, match="stand-in"):
         ApiKind.build("", "m", api="nothing-like-it")
+
+
+@pytest.mark.parametrize("kind", list(ApiKind))
+def test_a_kind_builds_models_of_its_own_family_whatever_the_url_looks_like(kind: ApiKind) -> None:
+    assert kind.build("http://127.0.0.1:1/v1", "m", "k").api == kind  # type: ignore[attr-defined]
+    assert kind.build("", "m").name == "m"
+    assert ApiKind.build("", "m", api=kind).api == kind  # type: ignore[attr-defined]
+
+
+def test_without_a_kind_the_url_tells() -> None:
+    def family(url: str) -> str:
+        return ApiKind.build(url, "m", "k").api  # type: ignore[attr-defined]
+
+    assert family("https://api.anthropic.com") == "anthropic"
+    assert family("https://gateway.example/anthropic") == "anthropic"
+    assert family("https://generativelanguage.googleapis.com") == "gemini"
+    assert family("https://generativelanguage.googleapis.com/v1beta/openai") == "openai-chat"
+    assert family("https://api.openai.com/v1") == "openai-responses"
+    assert family("box:11434") == "ollama"
+    assert family("box:8000") == "openai-chat"
 
 
 def test_a_model_needs_a_name() -> None:
