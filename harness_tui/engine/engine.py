@@ -70,6 +70,7 @@ class Engine:
         environ = {**os.environ, **secrets}
         stores = Stores.of(paths.home, environ)
         self._sources = worlds.Sources(stores, environ, self._blobs, dropped=self._dropped)
+        self._sources.learn(secrets)
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
@@ -132,6 +133,7 @@ class Engine:
 
     def _kit(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> Kit:
         sources = self._sources
+        sources.learn(secrets)
         vault = worlds.vault(spec, secrets, sources)
         return Kit(
             log=self.journal,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from ..config.secret_variables import is_secret
 from ..config.vault import Ladder, Stores
 from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Environment, Model, Vault
 from ..domain.task import ModelSpec, RunSpec
 from .services import read_env_file
+
+LONG = 8
+"""Characters from which a value that nobody has used yet is hidden: `1` may be a token, and stands in every text."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,11 @@ class Sources:
     blobs: Blobs
     redaction: Redaction = field(default_factory=Redaction)
     dropped: Callable[[str], Collection[str]] = lambda _: ()
+
+    def learn(self, variables: Mapping[str, str]) -> None:
+        """Hide the secrets among these from now on, also where nobody has asked for them yet (a pasted prompt)."""
+        found = [value for name, value in variables.items() if is_secret(name)]
+        self.redaction.add(value for value in found if len(value) >= LONG)
 
 
 def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
