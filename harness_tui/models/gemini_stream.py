@@ -128,7 +128,7 @@ class GeminiAssembly:
         match self._reason:
             case "" | "FINISH_REASON_UNSPECIFIED":
                 return "cut", ""
-            case "STOP":
+            case "STOP" | "FUNCTION_CALL":  # the latter of some servers that only speak like it
                 return "end", ""
             case "MAX_TOKENS":
                 return "length", ""

@@ -67,7 +67,14 @@ def test_finish_reasons_are_normalised_and_named(reason: str, stop: str) -> None
 
 @pytest.mark.parametrize(
     ("reason", "kept"),
-    [("STOP", True), ("MAX_TOKENS", True), ("NEW", True), ("SAFETY", False), ("TOO_MANY_TOOL_CALLS", False)],
+    [
+        ("STOP", True),
+        ("FUNCTION_CALL", True),
+        ("MAX_TOKENS", True),
+        ("NEW", True),
+        ("SAFETY", False),
+        ("TOO_MANY_TOOL_CALLS", False),
+    ],
 )
 def test_calls_of_an_answer_the_provider_finds_fault_with_are_not_made(reason: str, kept: bool) -> None:
     answer = assembled(event({"text": "a"}, call("wipe", {}, "x", SIGNATURE), finish=reason))
