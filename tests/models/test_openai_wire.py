@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import (
     Answer,
+    Image,
     Message,
     ModelRequest,
     Opaque,
@@ -22,6 +26,7 @@ from harness_tui.domain.messages import (
     ToolResult,
     ToolSpec,
 )
+from harness_tui.domain.task import Options
 from harness_tui.models.assembly import parse_arguments
 from harness_tui.models.estimate import request_tokens, text_tokens
 from harness_tui.models.openai_stream import ChatAssembly
@@ -143,10 +148,106 @@ def test_each_role_has_its_form() -> None:
     ]
 
 
-@given(st.lists(assistants(), max_size=2), assistants())
-def test_consecutive_requests_share_a_byte_exact_prefix(history: list[Message], more: Message) -> None:
-    before = json.dumps(messages_of(history, "tiny"))
-    assert json.dumps(messages_of([*history, more], "tiny")).startswith(before[:-1])
+OPAQUE = st.sampled_from(
+    [
+        Opaque("openai-chat", "tiny", {"message": {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}}),
+        Opaque("openai-chat", "tiny", {"reasoning": "reasoning_content"}),
+        Opaque("openai-chat", "tiny", {"call": "id0", "extra": {"extra_content": {"google": {}}}}),
+        Opaque("openai-chat", "other", {"message": {"reasoning_details": []}}),
+        Opaque("anthropic", "tiny", {"content": [{"type": "thinking"}]}),
+    ]
+)
+IMAGES = st.just(Image("image/png", "iVBORw0KGgo="))
+SAID = st.lists(TEXTS.map(Text) | IMAGES, max_size=3).map(tuple)
+RESULTS = st.lists(
+    st.builds(ToolResult, NAMES, NAMES, TEXTS, st.booleans()) | TEXTS.map(Text) | IMAGES, min_size=1
+).map(tuple)
+
+
+@st.composite
+def thinkers(draw: st.DrawFn) -> Message:
+    parts = draw(st.lists(TEXTS.map(Reasoning) | TEXTS.map(Text) | OPAQUE | IMAGES, max_size=4))
+    unparsed = draw(st.lists(TEXTS.map(lambda raw: ToolCall("idx", "look", {}, "no JSON", raw)), max_size=1))
+    return Message("assistant", (*parts, *draw(CALLS), *unparsed))
+
+
+TALK = st.lists(
+    thinkers()
+    | TEXTS.map(lambda text: Message.say("system", text))
+    | SAID.map(lambda parts: Message("user", parts))
+    | RESULTS.map(lambda parts: Message("tool", parts)),
+    max_size=5,
+)
+OPTIONS = st.builds(
+    Options,
+    seed=st.none() | st.integers(0, 9),
+    temperature=st.none() | st.floats(0, 2),
+    max_tokens=st.none() | st.integers(1, 99),
+    effort=st.sampled_from(["", "low", "high"]),
+    parallel_tools=st.none() | st.booleans(),
+)
+TOOLS = st.lists(st.builds(ToolSpec, NAMES, TEXTS, st.just({"type": "object", "properties": {}})), max_size=3).map(
+    tuple
+)
+
+
+@given(TALK, TALK, TOOLS)
+def test_consecutive_requests_share_a_byte_exact_prefix(
+    history: list[Message], more: list[Message], tools: Any
+) -> None:
+    """Everything up to the end of the shorter conversation, tools included, whatever order they are given in."""
+
+    def body(messages: list[Message], specs: tuple[ToolSpec, ...]) -> tuple[str, str]:
+        made = body_of(ModelRequest(tuple(messages), specs), "tiny")
+        return json.dumps(made.get("tools")), json.dumps(made["messages"])
+
+    (before_tools, before), (after_tools, after) = body(history, tools), body([*history, *more], tools)
+    assert before_tools == after_tools
+    assert after.startswith(before[:-1])
+
+
+@given(TALK, TOOLS, OPTIONS, st.none() | st.integers(1, 99), st.sampled_from(["max_tokens", "max_completion_tokens"]))
+def test_every_body_is_one_the_vendors_own_types_allow(
+    messages: list[Message], tools: tuple[ToolSpec, ...], options: Options, limit: int | None, field: str
+) -> None:
+    body = body_of(ModelRequest(tuple(messages), tools, limit), "tiny", options, max_field=field)
+    wire = json.loads(json.dumps(body))
+    assert validated(wire) == bare(body)
+
+
+def bare(value: Any) -> Any:
+    """A body without what a compatible server gave and gets back, of which the vendor's types know nothing."""
+    if isinstance(value, dict):
+        own = ("reasoning_details", "reasoning_content", "extra_content")
+        return {key: bare(inner) for key, inner in value.items() if key not in own}
+    return [bare(item) for item in value] if isinstance(value, list) else value
+
+
+def validated(body: dict[str, Any]) -> Any:
+    """The body as the vendor's types read it; what they leave lazy is read through. ValueError."""
+
+    def through(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: through(inner) for key, inner in value.items()}
+        return value if isinstance(value, str) or not isinstance(value, Iterable) else [through(item) for item in value]
+
+    return through(vendor().validate_python(body))
+
+
+@cache
+def vendor() -> Any:
+    from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(CompletionCreateParamsStreaming)
+
+
+def test_the_vendors_types_would_refuse_a_wrong_body() -> None:
+    body = body_of(ModelRequest((Message.say("user", "u"),)), "tiny")
+    nobody = {"role": "user", "content": [{"type": "picture"}]}
+    for wrong in ({"messages": [{"role": "user"}]}, {"messages": [nobody]}, {"stream": "yes"}, {"reasoning_effort": 7}):
+        with pytest.raises(ValueError):
+            validated(body | wrong)
 
 
 def test_the_limit_has_the_name_the_server_knows() -> None:
