@@ -13,6 +13,7 @@ from .output import Format, format_option
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+    from ..domain.task import ModelTable
     from ..models.choice import Choice
     from ..models.plan import Plan
 
@@ -52,12 +53,34 @@ def show(origin: bool, output_format: Format) -> None:
     output.table(heads, ((name, _text(value), where)[: len(heads)] for name, value, where in rows))
 
 
-def choice(settings: Settings, **more: Any) -> Choice:
-    """Which model is asked, as config.toml, the environment and `more` say; flags are given to its methods."""
+def choice(settings: Settings, task: ModelTable | None = None) -> Choice:
+    """Which models are asked, as config.toml, `task`, the environment and the kept keys say; flags go to its methods.
+
+    Keys are looked for among the names this home has put away; the places themselves are asked only when a server must
+    be, for the list of its models.
+    """
+    from ..config.paths import Paths
+    from ..config.vault import Ladder, Stores
     from ..models.choice import Choice
 
-    file = settings.file
-    return Choice(os.environ, config=file.model, named=file.models, where=settings.where, **more)
+    environ = os.environ
+    stores = Stores.of(Paths.default().home, environ)
+    kept = stores.index.all()
+
+    def place(name: str) -> str:
+        words = kept.get(name, [])
+        in_environment = bool(environ.get(name, "").strip()) and stores.keyring.word not in words
+        return "environment" if in_environment else next(iter(words), "")
+
+    return Choice(
+        environ,
+        task=task,
+        config=settings.file.model,
+        named=settings.file.models,
+        known=place,
+        secret=Ladder(stores, environ).secret,
+        where=settings.where,
+    )
 
 
 def _models(settings: Settings) -> Iterator[Row]:
@@ -100,7 +123,11 @@ def _tables(settings: Settings) -> Iterator[Row]:
     for model, price in file.prices.items():
         for name in price.__struct_fields__:
             yield f"prices.{model}.{name}", getattr(price, name), settings.where("prices", model, name)
-    yield "keys.command", list(file.keys.command), settings.where("keys", "command")
+    variable = "HARNESS_TUI_KEY_COMMAND"
+    if os.environ.get(variable, "").strip():
+        yield "keys.command", [os.environ[variable]], _variable(variable)
+    else:
+        yield "keys.command", list(file.keys.command), settings.where("keys", "command")
     yield "keys.file", file.keys.file, settings.where("keys", "file")
 
 

@@ -13,7 +13,7 @@ from ..domain.errors import CredentialError, SetupError, UsageError
 from ..domain.safetext import clip
 from ..domain.task import ModelSpec, ModelTable
 from .listing import listed
-from .plan import Has, Layer, Plan, plan
+from .plan import Layer, Place, Plan, plan
 
 PROBE = 1.0
 """Seconds a local Ollama nobody named may take to answer."""
@@ -26,7 +26,7 @@ class Choice:
         task: `[model]` of the task file.
         config: `[model]` of config.toml.
         named: its `[models.NAME]`; each names a model.
-        known: whether the operator's key store has a key of that name; variables are looked at besides.
+        known: where a key of that name is, in a word, or ""; by default only variables are looked at.
         secret: the value behind a handle, to ask a server for its list; by default a variable's.
         where: where `path` stands in config.toml, for people.
     """
@@ -38,7 +38,7 @@ class Choice:
         task: ModelTable | None = None,
         config: ModelTable | None = None,
         named: Mapping[str, ModelTable] | None = None,
-        known: Has = lambda _: False,
+        known: Place | None = None,
         secret: Callable[[str], str] | None = None,
         where: Callable[..., str] = lambda *_: "config.toml",
     ) -> None:
@@ -46,7 +46,7 @@ class Choice:
         self._task = task
         self._config = config or ModelTable()
         self._named = named or {}
-        self._known = known
+        self._known = known or (lambda name: "environment" if environ.get(name, "").strip() else "")
         self._where = where
         self._secret = secret or (lambda handle: environ.get(handle.partition(":")[2], ""))
 
@@ -58,7 +58,7 @@ class Choice:
             Layer(self._task or ModelTable(), lambda _: "the task file", trusted=False),
             Layer(flags, lambda name: f"--{name}"),
         ]
-        return plan(layers, self._environ, self._has)
+        return plan(layers, self._environ, self._known)
 
     def named_plan(self, name: str) -> Plan:
         """The same for `[models.NAME]`. One that names neither `url` nor `api` is at the configured main server."""
@@ -67,7 +67,7 @@ class Choice:
         if not (table.url or table.api):
             server = {key: getattr(self._config, key) for key in ("url", "api", "key", "version", "extra")}
             layers.insert(0, self._of_config()._replace(table=ModelTable(**server)))
-        return plan(layers, self._environ, self._has)
+        return plan(layers, self._environ, self._known)
 
     def main(
         self, *, url: str = "", model: str = "", api: str = "", tell: Callable[[str], None] = lambda _: None
@@ -104,9 +104,6 @@ class Choice:
 
     def _of_config(self) -> Layer:
         return Layer(self._config, lambda name: self._where("model", name))
-
-    def _has(self, name: str) -> bool:
-        return bool(self._environ.get(name, "").strip()) or self._known(name)
 
     def _spec(self, found: Plan, name: str) -> ModelSpec:
         fallbacks = []

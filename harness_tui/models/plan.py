@@ -20,8 +20,8 @@ from . import vendors
 from .endpoint import base_url, ollama_url
 from .vendors import BY_KEY, OF_API, OLLAMA, Vendor
 
-Has = Callable[[str], bool]
-"""Whether a key of that name can be found."""
+Place = Callable[[str], str]
+"""Where a key of that name is, in a word (`environment`, `keyring`), or ""."""
 
 _OF_SERVER = frozenset({"url", "api", "model", "key", "version", "extra", "fallback", "keep_local"})
 _UNSET = ModelTable()
@@ -73,12 +73,11 @@ class Plan(NamedTuple):
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
-def plan(layers: Sequence[Layer], environ: Mapping[str, str], has: Has) -> Plan:
+def plan(layers: Sequence[Layer], environ: Mapping[str, str], place: Place) -> Plan:
     """Settle on a server.
 
     Args:
         layers: from the weakest to the strongest.
-        has: also true for a variable that is set.
 
     Raises UsageError for an address that is none.
     """
@@ -94,16 +93,16 @@ def plan(layers: Sequence[Layer], environ: Mapping[str, str], has: Has) -> Plan:
         vendor = vendors.at_host(url) or OF_API[api]
         trusted = by["url"].trusted or _origin(url) in _named(layers, vendor, environ)
     else:
-        keyed = [one for one in BY_KEY if _first(one.base, environ) or any(map(has, one.keys))]
+        keyed = [one for one in BY_KEY if _first(one.base, environ) or any(map(place, one.keys))]
         vendor = OF_API[table.api] if table.api else (keyed or [OLLAMA])[0]
         api, url, where["url"] = _vendors_own(vendor, table.api, environ)
         # What listens on Ollama's port was named by nobody.
         trusted = vendor is not OLLAMA or bool(_first(OLLAMA.base, environ))
         note = "" if table.api else _among(keyed)
     key, withheld = table.key, ""
-    if not key and (name := next(filter(has, vendor.keys), "")):
+    if not key and (name := next(filter(place, vendor.keys), "")):
         key, withheld = (f"vault:{name}", "") if trusted else ("", name if table.url else "")
-        where["key"] = f"{name} ({'environment' if environ.get(name, '').strip() else 'key store'})"
+        where["key"] = f"{name} ({place(name)})"
     elif key and "url" in by and not (by["key"].trusted or trusted):
         note = f"The task file sends {key} to {urlsplit(url).netloc}."
     unchosen = not table.url and not table.api and not keyed

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness_tui.config.paths import Paths
+from harness_tui.config.vault.index import Index
 from tests.contracts.test_light_start import HEAVY, PROBE
 from tests.models.listing_server import listing, models
 
@@ -153,3 +154,12 @@ def test_a_task_file_in_a_checkout_draws_no_key(home: Paths, tmp_path: Path, mon
     assert (done.code, seen) == (7, ["/v1/models"])
     assert f"OPENAI_API_KEY is not sent to {address}: only the task file names that address." in done.json["error"]
     assert "canary" not in done.out + done.err
+
+
+def test_a_kept_key_is_an_origin_of_its_own(home: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    Index(home.home / "keys.json").note("ANTHROPIC_API_KEY", ["keyring"])
+    assert shown(home)["model.key"] == ("vault:ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY (keyring)")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
+    assert shown(home)["model.key"][1] == "ANTHROPIC_API_KEY (keyring)", "the keyring is asked first"
+    Index(home.home / "keys.json").note("ANTHROPIC_API_KEY", ["encrypted file"])
+    assert shown(home)["model.key"][1] == "ANTHROPIC_API_KEY (environment)"

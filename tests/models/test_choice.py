@@ -172,7 +172,7 @@ def test_the_key_of_a_store_is_read_to_ask_for_the_list() -> None:
         return "sk-kept"
 
     with listing(models("only")) as (address, seen):
-        having = Choice({}, known={"OPENAI_API_KEY"}.__contains__, secret=secret)
+        having = Choice({}, known={"OPENAI_API_KEY": "keyring"}.get, secret=secret)
         assert having.main(url=address).key == "vault:OPENAI_API_KEY"
     assert (asked, seen) == (["vault:OPENAI_API_KEY"], ["/v1/models authorization=Bearer sk-kept"])
 

@@ -80,9 +80,9 @@ def test_among_several_keys_the_order_is_fixed_and_told() -> None:
     assert planned(keys, api="gemini").note == planned({"GEMINI_API_KEY": "g"}).note == ""
 
 
-def test_a_key_of_the_store_counts_like_a_variable_and_says_so() -> None:
-    found = planned(known={"GEMINI_API_KEY"}.__contains__)
-    assert (found.key, found.where["key"]) == ("vault:GEMINI_API_KEY", "GEMINI_API_KEY (key store)")
+def test_a_key_that_is_kept_elsewhere_counts_like_a_variable_and_says_so() -> None:
+    found = planned(known={"GEMINI_API_KEY": "keyring"}.get)
+    assert (found.key, found.where["key"]) == ("vault:GEMINI_API_KEY", "GEMINI_API_KEY (keyring)")
     assert planned({"GEMINI_API_KEY": "k"}).where["key"] == "GEMINI_API_KEY (environment)"
     assert "sk-canary" not in repr(planned({"OPENAI_API_KEY": "sk-canary"}))
 
