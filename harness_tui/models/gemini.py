@@ -49,10 +49,11 @@ class Gemini(Family):
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         """As in every family, but fields of one's own lie beside those of the options, not in their place."""
-        config = self.body(request).get("generationConfig", {})
         body = super()._body(request)
-        config |= body.get("generationConfig", {})
-        return {**body, "generationConfig": config} if config else body
+        own = self.options.extra.get("generationConfig")
+        if isinstance(own, dict):
+            body["generationConfig"] = self.body(request).get("generationConfig", {}) | own
+        return body
 
     def assembly(self, request: ModelRequest) -> Assembly:
         return GeminiAssembly(request, self.name)
