@@ -12,6 +12,7 @@ from typing import NoReturn
 from ..domain.errors import CredentialError, SetupError, UsageError
 from ..domain.safetext import clip
 from ..domain.task import ModelSpec, ModelTable
+from .endpoint import clean_key
 from .listing import listed
 from .plan import Layer, Place, Plan, plan
 
@@ -27,7 +28,7 @@ class Choice:
         config: `[model]` of config.toml.
         named: its `[models.NAME]`; each names a model.
         known: where a key of that name is, in a word, or ""; by default only variables are looked at.
-        secret: the value behind a handle, to ask a server for its list; by default a variable's.
+        secret: the value behind a handle, to be sent to a URL, which is asked for its list; by default a variable's.
         where: where `path` stands in config.toml, for people.
     """
 
@@ -39,7 +40,7 @@ class Choice:
         config: ModelTable | None = None,
         named: Mapping[str, ModelTable] | None = None,
         known: Place | None = None,
-        secret: Callable[[str], str] | None = None,
+        secret: Callable[[str, str], str] | None = None,
         where: Callable[..., str] = lambda *_: "config.toml",
     ) -> None:
         self._environ = environ
@@ -48,7 +49,7 @@ class Choice:
         self._named = named or {}
         self._known = known or (lambda name: "environment" if environ.get(name, "").strip() else "")
         self._where = where
-        self._secret = secret or (lambda handle: environ.get(handle.partition(":")[2], ""))
+        self._secret = secret or (lambda handle, _: environ.get(handle.partition(":")[2], ""))
 
     def plan(self, *, url: str = "", model: str = "", api: str = "") -> Plan:
         """The main model, as far as it is known without asking anybody. The arguments are the flags."""
@@ -148,7 +149,8 @@ class Choice:
         )
 
     def _value(self, found: Plan) -> str:
-        return self._secret(found.key).strip() if found.key else ""
+        """The key, to ask for a list. Raises CredentialError."""
+        return clean_key(self._secret(found.key, found.url), found.where["key"]) if found.key else ""
 
 
 def default_model(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .endpoint import clean_key
-
 PATIENCE = 5.0
 """Seconds a server may take to list its models."""
 MAX_LISTING = 4 * 1024 * 1024
@@ -23,12 +21,12 @@ class Listing(NamedTuple):
 def listed(api: str, base: str, key: str = "", *, version: str = "", patience: float = PATIENCE) -> Listing:
     """Ask the server at `base` (as `endpoint.base_url` gives it) in the words of its family. Follows no redirect.
 
-    Raises CredentialError for a key that cannot travel in a header.
+    `key` is clean (`endpoint.clean_key`).
     """
     import http.client
     import json
 
-    path, headers = _words(api, clean_key(key, "the key"), version)
+    path, headers = _words(api, key, version)
     parts = urlsplit(base)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=patience)

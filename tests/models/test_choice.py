@@ -165,16 +165,17 @@ def test_a_key_that_cannot_travel_is_refused_without_being_shown() -> None:
 
 
 def test_the_key_of_a_store_is_read_to_ask_for_the_list() -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
 
-    def secret(handle: str) -> str:
-        asked.append(handle)
+    def secret(handle: str, url: str) -> str:
+        asked.append((handle, url))
         return "sk-kept"
 
     with listing(models("only")) as (address, seen):
         having = Choice({}, known={"OPENAI_API_KEY": "keyring"}.get, secret=secret)
         assert having.main(url=address).key == "vault:OPENAI_API_KEY"
-    assert (asked, seen) == (["vault:OPENAI_API_KEY"], ["/v1/models authorization=Bearer sk-kept"])
+    assert asked == [("vault:OPENAI_API_KEY", f"http://{address}/v1")]
+    assert seen == ["/v1/models authorization=Bearer sk-kept"]
 
 
 # -- addresses only a task file names ----------------------------------------------------------------------------------
