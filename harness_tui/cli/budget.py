@@ -77,13 +77,8 @@ def _watched(snapshot: Snapshot) -> list[BudgetRow]:
     return [row for row in rows if row is not None]
 
 
-def _held(row: BudgetRow, snapshot: Snapshot) -> int | None:
-    """Nano-dollars held; None when a call under way has no known price."""
-    unknown = any(hold.usd is None and row.scope in hold.scopes for hold in snapshot.holds)
-    return None if unknown else row.usd_held
-
-
 def _of_budget(row: BudgetRow, snapshot: Snapshot) -> dict[str, Any]:
+    from ..domain.costs import held
     from ..domain.forecast import forecast
     from ..domain.money import to_usd
 
@@ -93,7 +88,7 @@ def _of_budget(row: BudgetRow, snapshot: Snapshot) -> dict[str, Any]:
         "tokens": {"spent": row.spent, "held": row.held, "limit": row.limit or None},
         "usd": {
             "spent": to_usd(row.money),
-            "held": to_usd(_held(row, snapshot)),
+            "held": to_usd(held(row, snapshot.holds)),
             "limit": to_usd(row.usd_limit),
         },
         "mark": row.mark,
@@ -110,6 +105,7 @@ _DROPPED = ("mark", "pace", "tok held", "$ held")
 
 def _told(row: BudgetRow, snapshot: Snapshot) -> dict[str, str]:
     """One line of the table, by column."""
+    from ..domain.costs import held
     from ..domain.forecast import forecast, words
     from ..domain.money import dollars
 
@@ -119,14 +115,14 @@ def _told(row: BudgetRow, snapshot: Snapshot) -> dict[str, str]:
         f"{_count(seen.tokens_hour)} tok" if seen.tokens_hour else "",
         dollars(seen.usd_hour) if seen.usd_hour else "",
     ]
-    held = _held(row, snapshot)
+    usd_held = held(row, snapshot.holds)
     return {
         "scope": "today" if kind == "day" else name,
         "tok": _count(row.spent),
         "tok held": _count(row.held),
         "tok limit": _count(row.limit) if row.limit else "-",
         "$": dollars(row.money) if row.spent else "-",
-        "$ held": dollars(held) if row.held else "-",
+        "$ held": dollars(usd_held) if row.held else "-",
         "$ limit": "-" if row.usd_limit is None else dollars(row.usd_limit),
         "mark": row.mark if row.spent else "-",
         "pace": f"{' '.join(filter(None, pace))}/h" if any(pace) else "-",

@@ -61,7 +61,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("move.top", ("g", "home"), "top", "first"),
     Action("move.bottom", ("G", "end"), "bottom", "last; in Trace: follow"),
     Action("prompt.filter", ("slash",), "filter", "filter: kind: run: state: text !not"),
-    Action("prompt.command", ("colon",), "command", "command line"),
+    Action("prompt.command", ("colon",), "command", "command line; tab completes"),
     Action("view.help", ("question_mark",), "help", "keys of this pane", command="help"),
     Action("copy.text", ("y",), "copy", "copy this row or card as text", command="copy"),
     Action("copy.json", ("Y",), "copy JSON", "copy this row as JSON"),
@@ -73,7 +73,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("console.detach", ("q",), "detach", "leave the console; the engine runs on", command="quit"),
     Action("demo.start", (), "demo", "the keyless tour", command="demo", takes="[NAME]", danger=True),
     Action("run.start", (), "run", "start one run", command="run", takes="TASK", danger=True),
-    Action("engine.stop", (), "stop", "stop the engine (asks)", command="stop", danger=True),
+    Action(
+        "engine.stop", (), "stop", "stop the engine; all: cancel every run (asks)", (), "stop", "[all]", danger=True
+    ),
+    Action(
+        "budget.set",
+        (),
+        "limit",
+        "limit a day or run: 20 dollars, 100k tokens, none",
+        (),
+        "budget",
+        "set day/run LIMIT",
+        danger=True,
+    ),
     Action("theme.use", (), "theme", "use another theme", command="theme", takes="NAME"),
     Action("screen.pace", (), "pace", "draw data at most N times a second", command="fps", takes="N"),
 )

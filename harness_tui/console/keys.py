@@ -13,7 +13,7 @@ from . import decide
 from .actions import PANE_NAMES, find
 from .intents import Copy, Detach, Export, Intent, Repaint, Resync, Suspend
 from .lines import Line
-from .panes import graph, overlays, trace
+from .panes import budgets, graph, overlays, trace
 from .panes.overlays import Overlay
 from .place import arrangement
 from .stores.prompt import Prompt
@@ -158,6 +158,8 @@ def _open(m: Model) -> list[Intent]:
                 m.overlay = Overlay("event", node.row.run, node.row.envelope)
         case 4:
             return _zoom(m)
+        case 5 if m.budgets.current:
+            m.overlay = Overlay("budget", m.budgets.current)
         case 6:
             return _view(m)
     return []
@@ -249,6 +251,8 @@ def _copy_json(m: Model) -> list[Intent]:
     elif m.focus == 1:
         shown = m.trace.row(m)
         row = shown.envelope if shown else None
+    elif m.focus == 5:
+        row = budgets.current(m)
     if row is None:
         m.notice("There is no row under the cursor to copy.")
         return []

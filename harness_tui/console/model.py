@@ -220,7 +220,7 @@ class Model:
         else:
             self.run_order.sort(self.world.roots())
         self.runs.update(ident for ident in self.run_order.ids if self._shows(ident))
-        self.budgets.update(row.scope for row in self.world.budgets())
+        self.budgets.update(row.scope for row in self.world.budgets(self.today))
         form = self.card_form()
         count = len(self.card_rows(form.width)) if form.rows else 0
         self.queue.top = max(0, min(self.queue.top, count - form.rows))
@@ -280,6 +280,11 @@ class Model:
     def offset(self) -> int:
         """Seconds the engine host's clock is ahead of UTC; times are shown in its zone."""
         return self.world.engine.utc_offset_s if self.world.engine else 0
+
+    @property
+    def today(self) -> str:
+        """The engine host's date."""
+        return words.day(self.now(), self.offset)
 
     def clock(self, us: int, *, seconds: bool = True) -> str:
         return words.clock(us, self.offset, seconds=seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..port.commands import CancelRun, StopEngine
+from ..port.commands import CancelAll, CancelRun, StopEngine
 from . import commands, decide
 from .arming import Lone
 from .intents import Intent, Send
@@ -28,6 +28,8 @@ def press(m: Model, key: str, at: float, alone: bool) -> list[Intent]:
             close(m)
         case "enter":
             return _enter(m, at, alone)
+        case "tab" if prompt.kind == "command":
+            prompt.text = commands.complete(m, prompt.text)
         case "space":
             prompt.type(" ")
             changed(m)
@@ -113,4 +115,8 @@ def _submit(m: Model) -> list[Intent]:
             if text == "stop":
                 return [Send(StopEngine())]
             m.notice("The engine was not stopped: the word is stop.")
+        case "stop_all":
+            if text == "stop all":
+                return [Send(CancelAll(m.by))]
+            m.notice("Nothing was cancelled: the words are stop all.")
     return []

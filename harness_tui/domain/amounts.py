@@ -34,7 +34,11 @@ def dollars(text: str) -> int:
 
 
 def limit(text: str) -> tuple[int | None, int | None]:
-    """(tokens, nano-dollars), one of them None: a plain number is dollars, one with k, M or `tok` is tokens."""
-    if re.search(r"[kKmMt]", text):
-        return tokens(text), None
-    return None, dollars(text)
+    """(tokens, nano-dollars), one of them None: a plain number is dollars, one with k, M or `tok` is tokens.
+
+    Raises UsageError.
+    """
+    try:
+        return (tokens(text), None) if re.search(r"[kKmMt]", text) else (None, dollars(text))
+    except UsageError:
+        raise UsageError(f'"{text}" is no limit.', "Write 20 for dollars, 100k or 500 tok for tokens.") from None

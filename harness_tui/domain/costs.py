@@ -8,7 +8,7 @@ import msgspec
 
 from .messages import Mark
 from .money import weakest
-from .views import BudgetRow, RunRow, Share
+from .views import BudgetRow, HoldRow, RunRow, Share
 
 
 class Cost(msgspec.Struct):
@@ -55,6 +55,12 @@ def _shares(run: RunRow) -> dict[str, Share]:
     if run.models or not run.usage.total:
         return run.models
     return {run.model: Share(run.iterations, run.usage.total, run.usd, run.mark)}
+
+
+def held(budget: BudgetRow, holds: Iterable[HoldRow]) -> int | None:
+    """Nano-dollars that calls under way may cost; None when one of them has no known price."""
+    unknown = any(hold.usd is None and budget.scope in hold.scopes for hold in holds)
+    return None if unknown else budget.usd_held
 
 
 def today(budgets: Mapping[str, BudgetRow], day: str) -> BudgetRow | None:

@@ -59,7 +59,7 @@ def dollars(nano: int | None) -> str:
     usd = nano / NANO
     if 0 < usd < 0.00005:
         return "<$0.0001"
-    if 0 < usd < 0.1:
+    if 0 < usd < 0.00995:
         return f"${usd:.4f}"
     if usd < 999.995:
         return f"${usd:.2f}"

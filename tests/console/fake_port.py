@@ -30,20 +30,20 @@ def busy_runs() -> tuple[RunRow, ...]:
     common: dict[str, Any] = {"workspace": "/home/op/site", "level": "L2", "model": "stand-in", "api": "stand-in"}
     return (
         RunRow(id="r17", title="upvote the first story", state="waiting", started=NOW - 74 * SECOND, may=may,
-               usage=Usage(input=11000, output=1000), budget_tokens=200_000, attempts=1, iterations=4, waits="A-29",
+               usage=Usage(input=11000, output=1000), usd=110_000_000, budget_tokens=200_000, attempts=1, iterations=4, waits="A-29",
                last="waits for A-29", notes=["browser unsandboxed"], acted={"network": 1},
                ended_tools=["browser_navigate", "browser_get_stories", "harness_auto_login"], **common),
         RunRow(id="r18", title="deps-bump #14 maker", state="running", started=NOW - 240 * SECOND, may=may,
-               usage=Usage(input=30000, output=1400), usd=0.35, budget_tokens=40_000, last="shell npm ci  8.7 s",
+               usage=Usage(input=30000, output=1400), usd=350_000_000, budget_tokens=40_000, last="shell npm ci  8.7 s",
                **common),
         RunRow(id="r19", title="docs-site", state="running", started=NOW - 24 * SECOND, level="L1", model="stand-in",
-               api="stand-in", may={"read_only": "acts"}, usage=Usage(input=8000, output=800), usd=0.07,
+               api="stand-in", may={"read_only": "acts"}, usage=Usage(input=8000, output=800), usd=70_000_000,
                last="answers, 412 chars"),
         RunRow(id="r15", title="flaky-hunt", state="failed", started=NOW - 900 * SECOND, ended=NOW - 540 * SECOND,
-               may=may, usage=Usage(input=39000, output=1000), last="pytest exit 1", verified=False,
+               may=may, usage=Usage(input=39000, output=1000), usd=120_000_000, last="pytest exit 1", verified=False,
                reason="pytest exit 1", stopped_by="verifier", exit=1, **common),
         RunRow(id="r14", title="release notes", state="in_doubt", started=NOW - 3900 * SECOND, may=may,
-               usage=Usage(input=9000, output=200), usd=0.08, waits="A-27", last="git push: no result", **common),
+               usage=Usage(input=9000, output=200), usd=80_000_000, waits="A-27", last="git push: no result", **common),
     )  # fmt: skip
 
 
@@ -122,9 +122,10 @@ class FakeEngine:
                 "runs": busy_runs(),
                 "approvals": busy_approvals(),
                 "budgets": (
-                    BudgetRow("day:2026-11-21", limit=500_000, spent=101_000, held=4_000, usd=4.12, usd_limit=20.0),
-                    BudgetRow("run:r18", limit=40_000, spent=31_400, held=4_000),
-                    BudgetRow("run:r17", limit=200_000, spent=12_000),
+                    BudgetRow("day:2026-11-21", limit=500_000, spent=101_000, held=4_000, usd=4_120_000_000,
+                              usd_held=80_000_000, usd_limit=20_000_000_000),
+                    BudgetRow("run:r18", limit=40_000, spent=31_400, held=4_000, usd=350_000_000),
+                    BudgetRow("run:r17", limit=200_000, spent=12_000, usd=110_000_000),
                 ),
                 "frames": (
                     FrameRow("r17", "frame1", "http://127.0.0.1:8000/", "Hacker-ish News", "browser_click",

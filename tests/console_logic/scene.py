@@ -7,7 +7,8 @@ from harness_tui.domain import events as ev
 from harness_tui.domain.codec import WireEvent
 from harness_tui.domain.events import Envelope, Event, Fact
 from harness_tui.domain.fold import Views
-from harness_tui.domain.messages import Text, ToolCall, Usage
+from harness_tui.domain.messages import Mark, Text, ToolCall, Usage
+from harness_tui.domain.money import NANO
 from harness_tui.domain.task import Budget, ModelSpec, RunSpec, TaskFile
 from harness_tui.port.snapshot import Batch, EngineInfo, Snapshot
 
@@ -56,8 +57,8 @@ def batch(*envelopes: Envelope, **more: object) -> Batch:
     return Batch(events=tuple(WireEvent.of(envelope) for envelope in envelopes), **more)  # type: ignore[arg-type]
 
 
-def spec(title: str, tokens: int = 100_000) -> RunSpec:
-    task = TaskFile(prompt=title, budget=Budget(tokens=tokens))
+def spec(title: str, tokens: int = 100_000, usd: float | None = None) -> RunSpec:
+    task = TaskFile(prompt=title, budget=Budget(tokens=tokens, usd=usd))
     return RunSpec(task=task, model=ModelSpec("stand-in", "stand-in"), title=title, workspace="~/site")
 
 
@@ -173,6 +174,63 @@ def busy() -> Log:
     )
     log.add("r17/1", 50, ev.LoginHandled(True, "http://news.local", "signed in as demo"))
     log.add("r17/1", 15, request())
+    return log
+
+
+DAY = "2026-11-21"
+CENT = NANO // 100
+
+
+def spends(
+    log: Log,
+    run: str,
+    ago: float,
+    tokens: int,
+    cents: int | None,
+    *,
+    held: tuple[int, int] = (0, 0),
+    model: str = "",
+    mark: Mark = "priced",
+    notes: tuple[str, ...] = (),
+) -> None:
+    """One settled call of a run's first attempt, and perhaps another one under way that holds (tokens, cents)."""
+    scopes = (f"run:{run}", f"day:{DAY}")
+    call = f"m{log.pos}"
+    log.add(f"{run}/1", ago, ev.ModelRequested(call, 1, tokens, DAY, hold_usd=0, scopes=scopes))
+    usd = None if cents is None else cents * CENT
+    answered = ev.ModelAnswered(
+        call, (Text("I read on."),), Usage(tokens), usd=usd, mark=mark, model=model, notes=notes
+    )
+    log.add(f"{run}/1", ago - 1, answered)
+    if any(held):
+        asks = ev.ModelRequested(f"{call}x", 2, held[0], DAY, hold_usd=held[1] * CENT, scopes=scopes)
+        log.add(f"{run}/1", 3, asks)
+
+
+def spending() -> Log:
+    """A day with a money limit, runs near and at their own limits, one that a model asked for patience."""
+    log = Log()
+    log.add("engine", 9000, ev.BudgetSet("day", 0, 20 * NANO, "ada (cli)"))
+    for number, cents in (("r11", 40), ("r12", 60)):
+        log.add(number, 8000, ev.RunStarted(spec("nightly triage"), MAY, "bwrap"), ev.AttemptLaunched(1, f"{number}/1"))
+        log.add(f"{number}/1", 7990, ev.AttemptStarted(number, 1))
+        spends(log, number, 7000, 50_000, cents)
+        log.add(number, 6900, ev.RunFinished("succeeded", True, "the page says so", "", "goal", 0))
+    log.add("r18", 860, ev.RunStarted(spec("deps-bump #14 maker", 40_000), MAY, "bwrap"))
+    log.add("r18/1", 859, ev.AttemptStarted("r18", 1))
+    spends(log, "r18", 840, 11_000, 12, model="small-1")
+    spends(log, "r18", 400, 20_400, 23, held=(4_000, 10), notes=("temperature is not taken by big-2 and was left out",))
+    log.add("r18/1", 398, ev.BudgetWarned("run:r18", 40_000, 31_400, "tokens"))
+    log.add("r19", 500, ev.RunStarted(spec("docs-site", 1_000_000, usd=2.0), MAY, "bwrap"))
+    log.add("r19/1", 499, ev.AttemptStarted("r19", 1))
+    spends(log, "r19", 450, 90_000, 130)
+    spends(log, "r19", 100, 40_000, 60, held=(9_000, 10))
+    log.add("r19/1", 98, ev.BudgetWarned("run:r19", 2 * NANO, 190 * CENT, "usd"))
+    log.add("r20", 300, ev.RunStarted(spec("release notes"), MAY, "bwrap"))
+    log.add("r20/1", 299, ev.AttemptStarted("r20", 1))
+    spends(log, "r20", 200, 12_000, 7, mark="estimated")
+    late = ev.ModelFailed("m9", "big-2 allows no call for a while.", "retry", retry_at=NOW + 4920 * US)
+    log.add("r20/1", 90, ev.ModelRequested("m9", 2, 5_000, DAY, scopes=("run:r20",)), late)
     return log
 
 

@@ -12,7 +12,7 @@ from harness_tui.console.arming import SETTLE
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Flow
 
-from .scene import NOW, US, Bench, Log, batch, busy
+from .scene import NOW, US, Bench, Log, batch, busy, spending
 
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -90,6 +90,27 @@ def test_overlays() -> None:
     bench.press("1")
     bench.press("enter")
     check("over-event", bench)
+
+
+def test_spending() -> None:
+    bench = Bench(spending())
+    check("spend-runs", bench)
+    bench.press("5")
+    check("spend-80x24", bench)
+    bench.press("j")
+    bench.press("j")
+    bench.press("enter")
+    check("spend-card", bench)
+    bench.press("escape")
+    bench.press("1")
+    check("spend-trace", bench)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES[1:])
+def test_spending_where_there_is_room(width: int, height: int) -> None:
+    bench = Bench(spending(), ascii=False, width=width, height=height)
+    bench.press("5")
+    check(f"spend-{width}x{height}", bench)
 
 
 def test_link_states() -> None:

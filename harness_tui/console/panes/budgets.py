@@ -1,10 +1,15 @@
-"""Pane 5: what was spent, what is held for calls under way, and when a limit is reached."""
+"""Pane 5: what was spent, what is held for calls under way, and when a limit is reached.
+
+A row speaks in the unit whose limit is nearest; the other unit stands beside it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ...domain.costs import held as held_usd
 from ...domain.forecast import forecast
+from ...domain.forecast import words as forecast_words
 from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
 from ...domain.views import BudgetRow
@@ -12,30 +17,35 @@ from ..lines import Line, Span, blank
 from ..stores.selection import window
 from . import empty
 from .table import Chosen, Column, choose, heads, pointed, row
-from .words import day, tokens
+from .words import SECOND, age, cost, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
 
+METER = 5
 COLUMNS = (
     Column("scope", 10, keep=10, flex=1, most=26),
-    Column("spent", 7, right=True, keep=9),
-    Column("held", 6, right=True, keep=3),
+    Column("spent", 8, right=True, keep=9),
+    Column("held", 7, right=True, keep=4),
     Column("limit", 7, right=True, keep=7),
-    Column("$", 9, right=True, keep=4),
-    Column("", 8, keep=2, flex=2, most=40, gap=2),
+    Column("also", 10, right=True, keep=3),
+    Column("", 8, keep=5, flex=2, most=40, gap=2),
     Column("", 4, right=True, keep=6),
     Column("out at", 6, right=True, keep=8, gap=2),
+    Column("", 14, keep=1, gap=2),
 )
 WARN = 0.8
+DAY = 86_400 * SECOND
 
 
 def right(m: Model) -> str:
-    return ""
+    """How many budgets are near their limit."""
+    near = sum(bool(loud(m, row)) for row in m.world.budgets(m.today))
+    return f"{near} near" if near else ""
 
 
 def body(m: Model, width: int, height: int) -> list[Line]:
-    rows = m.world.budgets()
+    rows = m.world.budgets(m.today)
     if not rows:
         return empty.lines(m, 5, width, height)
     chosen = choose(COLUMNS, width)
@@ -48,50 +58,167 @@ def body(m: Model, width: int, height: int) -> list[Line]:
     return [*out, *[blank(width)] * (height - len(out))][:height]
 
 
+def current(m: Model) -> BudgetRow | None:
+    """The row under the cursor."""
+    return find(m, m.budgets.current)
+
+
+def find(m: Model, scope: str) -> BudgetRow | None:
+    return next((row for row in m.world.budgets(m.today) if row.scope == scope), None)
+
+
 def name(scope: str, today: str) -> str:
-    """`day:2026-11-21` -> `today, all` or `2026-11-21, all`, `run:r17` -> `r17`."""
+    """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`."""
     kind, _, rest = scope.partition(":")
     if kind == "day":
-        return "today, all" if rest == today else f"{rest}, all"
+        return "today, all" if rest == today else rest
     return rest if kind == "run" else scope
 
 
+class Gauge(NamedTuple):
+    """A budget in one unit: amounts, and how they read."""
+
+    spent: int
+    held: int
+    limit: int | None
+    texts: tuple[str, str, str]
+    also: str
+
+    @property
+    def share(self) -> float:
+        """Of the limit, what is spent or held; 1 where the limit is nothing at all."""
+        if self.limit is None:
+            return 0.0
+        return (self.spent + self.held) / self.limit if self.limit else 1.0
+
+
+def gauge(m: Model, budget: BudgetRow) -> Gauge:
+    """The unit whose limit is nearest; without a limit money, where it is known and was spent."""
+    in_tokens, in_money = _tokens(budget), _money(m, budget)
+    if in_tokens.limit is None and in_money.limit is None:
+        return in_money if budget.money else in_tokens
+    return in_money if in_money.limit is not None and in_money.share >= in_tokens.share else in_tokens
+
+
+def _tokens(row: BudgetRow) -> Gauge:
+    money = f"{'' if row.money is not None else '$ '}{cost(row.money, row.mark)}" if row.spent else "-"
+    texts = (tokens(row.spent), tokens(row.held), tokens(row.limit))
+    return Gauge(row.spent, row.held, row.limit or None, texts, money)
+
+
+def _money(m: Model, row: BudgetRow) -> Gauge:
+    spent = cost(row.money, row.mark) if row.spent else "-"
+    held = _held(m, row) if row.held else "-"
+    limit = "-" if row.usd_limit is None else dollars(row.usd_limit)
+    also = f"{tokens(row.spent)} tok" if row.spent else "-"
+    return Gauge(row.usd, row.usd_held, row.usd_limit, (spent, held, limit), also)
+
+
+def _held(m: Model, row: BudgetRow) -> str:
+    return dollars(held_usd(row, m.world.views.holds.values()))
+
+
+def loud(m: Model, budget: BudgetRow) -> str:
+    """The token of a budget that wants the operator: `warn` from four fifths, `over` from the limit on, else "".
+
+    What is over, an ended run or another day, wants nothing any more.
+    """
+    if not (budget.scope == f"day:{m.today}" or m.world.live(budget)):
+        return ""
+    share = gauge(m, budget).share
+    return "over" if share >= 1 else "warn" if share >= WARN else ""
+
+
 def _row(m: Model, budget: BudgetRow, chosen: list[Chosen], width: int) -> Line:
-    share = (budget.spent + budget.held) / budget.limit if budget.limit else 0.0
-    loud = "over" if share >= 1 else "warn" if share >= WARN else ""
-    bar = next((c.width for c in chosen if c.place == 5), 0)
+    seen = gauge(m, budget)
+    strong = loud(m, budget)
+    bar = next((c.width for c in chosen if c.place == METER), 0)
+    spent, held, limit = seen.texts
+    out = out_words(m, budget)
     cells = (
-        Span(safe_clip(name(budget.scope, day(m.now(), m.offset)), 60)),
-        Span(tokens(budget.spent)),
-        Span(tokens(budget.held), "dim"),
-        Span(tokens(budget.limit), "dim"),
-        Span(_money(budget), "dim"),
-        meter(m, budget, bar, loud),
-        Span(f"{min(999, int(share * 100))}%" if budget.limit else "", loud or "base"),
-        Span(out_words(m, budget), loud or "base"),
+        Span(safe_clip(name(budget.scope, m.today), 60)),
+        Span(spent),
+        Span(held, "dim"),
+        Span(limit, "dim"),
+        Span(seen.also, "dim"),
+        meter(m, seen, bar, strong),
+        Span(f"{min(999, int(seen.share * 100))}%" if seen.limit is not None else "", strong or "base"),
+        Span(out, "dim" if out == "-" else strong or "base"),
+        Span(left_words(m, budget), "dim"),
     )
     return row(cells, chosen, width)
 
 
-def _money(budget: BudgetRow) -> str:
-    """Spent money of its limit; `unknown` when tokens were spent at an unknown price, never zero."""
-    return dollars(budget.money) if budget.spent else "-"
-
-
-def meter(m: Model, budget: BudgetRow, width: int, loud: str) -> Line:
+def meter(m: Model, seen: Gauge, width: int, strong: str) -> Line:
     """A bar of `width` cells: spent, held, free."""
-    if not budget.limit or width <= 0:
+    if not seen.limit or width <= 0:
         return ()
-    spent = min(width, round(budget.spent / budget.limit * width))
-    held = min(width - spent, round(budget.held / budget.limit * width) or (1 if budget.held else 0))
+    spent = min(width, round(seen.spent / seen.limit * width))
+    held = min(width - spent, round(seen.held / seen.limit * width) or (1 if seen.held else 0))
     free = width - spent - held
     g = m.glyphs
-    return (Span(g.bar * spent, loud or "bar"), Span(g.held * held, "held"), Span(g.track * free, "track"))
+    return (Span(g.bar * spent, strong or "bar"), Span(g.held * held, "held"), Span(g.track * free, "track"))
 
 
 def out_words(m: Model, budget: BudgetRow) -> str:
-    """When the limit is reached at the pace of the last quarter of an hour: `23:10`, `now`, `-` when idle."""
+    """When the limit is reached at the pace of the last quarter of an hour: `23:10`, `in 3d`, `now`, `-` when idle."""
     moment = forecast(budget, m.now()).at
     if not moment:
         return "-"
-    return "now" if moment <= m.now() else m.clock(moment, seconds=False)
+    if moment <= m.now():
+        return "now"
+    return m.clock(moment, seconds=False) if moment - m.now() < DAY else f"in {age(moment - m.now())}"
+
+
+def left_words(m: Model, budget: BudgetRow) -> str:
+    """`3 runs left`, at what recent runs took; "" where nothing tells."""
+    runs = forecast(budget, m.now(), m.world.roots()).runs
+    if runs is None:
+        return ""
+    return {0: "no run fits", 1: "1 run left"}.get(runs, f"{runs:,} runs left" if runs < 1000 else "many runs left")
+
+
+# -- the card of one budget --------------------------------------------------------------------------------------------
+
+
+def facts(m: Model, budget: BudgetRow) -> list[tuple[str, str]]:
+    """A budget in full: limits and who set them, money and its mark, pace and forecast, and what each model took."""
+    seen = forecast(budget, m.now(), m.world.roots())
+    run = m.world.views.runs.get(budget.scope.partition(":")[2])
+    limits = [f"{budget.limit:,} tok" if budget.limit else "", dollars(budget.usd_limit) if _limited(budget) else ""]
+    origin = budget.by or ("the run itself" if budget.scope.startswith("run:") else "")
+    pace = [f"{seen.tokens_hour:,} tok" if seen.tokens_hour else "", dollars(seen.usd_hour) if seen.usd_hour else ""]
+    out = [
+        ("spent", f"{budget.spent:,} tok, {_priced(budget)}" if budget.spent else "nothing"),
+        ("held", f"{budget.held:,} tok, {_held(m, budget)} for calls under way" if budget.held else ""),
+        (
+            "limit",
+            (" and ".join(filter(None, limits)) or "none") + (f", set by {origin}" if origin and any(limits) else ""),
+        ),
+        ("pace", f"{' and '.join(filter(None, pace))} an hour" if any(pace) else "idle"),
+        ("forecast", forecast_words(seen, m.now(), m.clock(seen.at, seconds=False))),
+    ]
+    if run:
+        out.append(("run", f"{run.title}: {run.state}"))
+        for model, share in run.models.items():
+            part = f"{share.tokens * 100 // max(1, run.usage.total)}%"
+            out.append(
+                (
+                    model,
+                    f"{share.calls} calls, {share.tokens:,} tok ({part}), {_marked(dollars(share.usd), share.mark)}",
+                )
+            )
+    return [(label, value) for label, value in out if value]
+
+
+def _limited(budget: BudgetRow) -> bool:
+    return budget.usd_limit is not None
+
+
+def _priced(budget: BudgetRow) -> str:
+    return _marked(dollars(budget.money), budget.mark)
+
+
+def _marked(money: str, mark: str) -> str:
+    """`$0.35 priced`; `price unknown`."""
+    return "price unknown" if mark == "unknown" else f"{money} {mark}"

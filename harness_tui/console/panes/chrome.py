@@ -11,8 +11,8 @@ from ...domain.views import BudgetRow
 from ..actions import BY_ID, PANE_NAMES, shown
 from ..lines import Line, Span, clip, fit, spread, width_of
 from . import card
-from .budgets import out_words
-from .words import SECOND, age, state_word, tokens
+from .budgets import loud, out_words
+from .words import SECOND, age, cost, state_word, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -114,12 +114,20 @@ def _waiting(m: Model) -> list[Piece]:
 
 
 def _spend(m: Model) -> list[Piece]:
-    today = next((row for row in m.world.budgets() if row.scope.startswith("day:")), None)
-    if today is None:
-        return []
-    out = out_words(m, today)
-    late = (Span(f"out {out} ", "warn_text" if out == "now" else "dim"),) if out != "-" else ()
-    return [(6, (Span(f"  {spent(today)} "), *late))]
+    """Today's spend, strong once its limit is near; then the open runs whose own limit is."""
+    out: list[Piece] = []
+    if today := m.world.today(m.today):
+        strong = loud(m, today)
+        when = out_words(m, today)
+        late = (Span(f"out {when} ", strong or "dim"),) if when != "-" else ()
+        out.append((2 if strong else 6, (Span("  "), Span(f"{spent(today)} ", strong or "base"), *late)))
+    if near := m.world.near():
+        run = safe_clip(near[0].scope.partition(":")[2], 20)
+        strong = "over" if any(loud(m, row) == "over" for row in near) else "warn"
+        out.append(
+            (3, (Span(" "), Span(f"{len(near)} budgets low " if len(near) > 1 else f"budget {run} low ", strong)))
+        )
+    return out
 
 
 def _abnormal(m: Model) -> list[Piece]:
@@ -130,9 +138,11 @@ def _abnormal(m: Model) -> list[Piece]:
 
 
 def spent(row: BudgetRow) -> str:
-    """Money where the price is known, tokens where it is not: unknown is never shown as zero."""
-    if row.money:
-        return dollars(row.money) + (f"/{dollars(row.usd_limit)}" if row.usd_limit is not None else "")
+    """Money where it is known or limited, tokens else: unknown is never shown as zero."""
+    if row.money or row.usd_limit is not None:
+        known = "$?" if row.money is None else cost(row.money, row.mark) if row.money else "$0"
+        limit = "" if row.usd_limit is None else f"/{dollars(row.usd_limit).removeprefix('$').removesuffix('.00')}"
+        return known + limit
     of = f"/{tokens(row.limit)}" if row.limit else ""
     return f"{tokens(row.spent) if row.spent else '0'}{of} tok"
 
@@ -182,6 +192,8 @@ def _offers(m: Model) -> list[tuple[str, str]]:
             ]
         case 4:
             return _approval_offers(m)
+        case 5 if m.budgets.current:
+            return [("enter", "open"), (":budget set", "limit"), ("y", "copy")]
         case 6:
             return [("v", "picture" if m.browser_text else "page text")] if m.world.views.frames else []
         case _:

@@ -17,7 +17,10 @@ WORDS: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {
     2: ("No runs yet.", (DEMO, RUN)),
     3: ("There is no run to show.", (("2", "pick a run"), DEMO)),
     4: ("Nothing waits for you.", (("2 i", "what each run may do without asking"),)),
-    5: ("No spend yet. No limit is set.", (RUN, ("2 i", "what a run may spend"))),
+    5: (
+        "No spend yet. No limit is set.",
+        ((":budget set day 20", "20 dollars for each day"), (":budget set day 2M", "or tokens"), RUN),
+    ),
     6: ("No browser is open. A run with browser tools shows here.", (DEMO,)),
     7: (
         "No loops yet. They start runs on a schedule, at a level you set.",
@@ -40,6 +43,7 @@ def lines(
         *(fit((Span(f" {row}"),), width) for row in wrap(sentence or text, max(1, width - 2))),
         blank(width),
     ]
+    keys = max(12, *(len(key) + 2 for key, _ in helps))
     for key, what in helps:
-        out.append(fit((Span(f" {key:<12s}", "key"), Span(what, "dim")), width))
+        out.append(fit((Span(f" {key:<{keys}s}", "key"), Span(what, "dim")), width))
     return [*out, *[blank(width)] * height][:height]

@@ -15,6 +15,7 @@ from ...domain.views import RunRow
 from ...domain.why import may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
+from . import budgets
 from .card import LABEL, source_lines, wrapped
 from .frame import section
 from .words import zone
@@ -28,7 +29,7 @@ WHOLE = 60_000
 
 @dataclass(slots=True)
 class Overlay:
-    """What lies over the pane. kind: may | why | help | event | run; `id` of a run or approval; `top`: first row."""
+    """What lies over the pane. kind: may | why | help | event | run | budget; `id` of a run, approval or scope."""
 
     kind: str
     id: str = ""
@@ -59,6 +60,8 @@ def title(over: Overlay) -> str:
             return "keys"
         case "event" if over.envelope:
             return f"{safe_clip(over.envelope.run, 40)} event {over.envelope.pos}"
+        case "budget":
+            return f"budget {safe_clip(over.id.replace(':', ' ', 1), 40)}"
         case kind:
             return f"{safe_clip(over.id, 40)} {what.get(kind, kind)}"
 
@@ -74,6 +77,8 @@ def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
             fields = to_json(over.envelope)
             fields["at"] = m.clock(over.envelope.at)
             return [(name, _text(value)) for name, value in fields.items()]
+        case "budget" if budget := budgets.find(m, over.id):
+            return budgets.facts(m, budget)
         case "run" if row := m.world.views.runs.get(over.id):
             return _run(m, row)
         case _:
@@ -143,8 +148,7 @@ def _help(m: Model) -> list[Line]:
             command = f"  :{action.command}" if action.command else ""
             out.append((Span(f"  {keys:<16s} ", "key"), Span(action.help), Span(command, "dim")))
     out += [(), (Span("  commands", "title"),)]
-    for action in ACTIONS:
-        if action.command and not action.keys:
-            name = f":{action.command} {action.takes}".strip()
-            out.append((Span(f"  {name:<16s} ", "key"), Span(action.help)))
+    names = {f":{a.command} {a.takes}".strip(): a.help for a in ACTIONS if a.command and not a.keys}
+    width = max(map(len, names))
+    out += [(Span(f"  {name:<{width}s} ", "key"), Span(does)) for name, does in names.items()]
     return [*out, (), (Span(f"  times are the engine host's: {zone(m.offset)}", "dim"),)]

@@ -24,7 +24,7 @@ COLUMNS = (
     Column("state", 7, keep=9),
     Column("may", 5, keep=6),
     Column("tok", 6, right=True, keep=4),
-    Column("$", 5, right=True, keep=2),
+    Column("$", 6, right=True, keep=2),
     Column("age", 5, right=True, keep=5),
     Column("last", 12, keep=3, flex=3, gap=2),
 )
@@ -72,19 +72,27 @@ def table_height(count: int, height: int) -> int:
 def _row(m: Model, run: RunRow, chosen: list[Chosen], width: int) -> Line:
     word = state_word(run)
     plain = "base" if run.open else "dim"
-    flow = m.world.flow.get(run.id)
-    last = m.flow_text(flow) if flow and run.open else f"{'verified: ' if run.verified else ''}{run.last}"
     cells = (
         Span(safe_clip(run.id, 20), plain),
         Span(safe_clip(run.title, TEXT), plain),
         state(m, word),
         Span(may(run), plain),
         Span(tokens(run.usage.total), plain),
-        Span(money(run.money, run.usage.total), plain),
+        Span(money(run.money, run.usage.total, run.mark), plain),
         Span(age(m.now() - run.started), plain),
-        Span(safe_clip(last, TEXT), plain),
+        Span(safe_clip(_last(m, run), TEXT), plain),
     )
     return row(cells, chosen, width)
+
+
+def _last(m: Model, run: RunRow) -> str:
+    """What it does, did last, or waits for (raw text)."""
+    flow = m.world.flow.get(run.id)
+    if flow and run.open:
+        return m.flow_text(flow)
+    if run.state == "waiting" and run.retry_at:
+        return f"until {m.clock(run.retry_at, seconds=False)}: {run.last}"
+    return f"{'verified: ' if run.verified else ''}{run.last}"
 
 
 def state(m: Model, word: str) -> Span:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING
 
+from ...domain.events import BudgetWarned, ModelAnswered
 from ...domain.safetext import clip as safe_clip
 from ...domain.trace import WIDTH
 from ..lines import Line, Span, blank, fit, spread
@@ -104,15 +105,26 @@ def _foot(m: Model, width: int) -> list[Line]:
 def draw(m: Model, row: Row, width: int, *, with_run: bool) -> Line:
     """One row: time, state, (run,) kind, text."""
     text = safe_clip(row.text, WIDTH) if row.flow else row.text
-    plain = "dim" if row.state == "note" else "base"
+    warned = row.envelope is not None and isinstance(row.envelope.event, BudgetWarned)
+    plain = "warn_text" if warned else "dim" if row.state == "note" else "base"
     spans = [Span(f"{m.clock(row.at)} ", "dim"), Span(f"{m.glyphs.state(row.state)} ", row.state)]
     if with_run:
         whose = "" if row.kind == "engine" else row.stream if width >= 64 else row.run
         spans.append(Span(f"{whose:<6.6s} ", plain))
-    spans += [Span(f"{row.kind:<6s} ", "dim"), *_badged(text, plain)]
+    spans += [Span(f"{row.kind:<6s} ", "dim"), *(_noted(text, plain) if _has_notes(row) else _badged(text, plain))]
     if row.alike and row.flow != "model":
         spans.append(Span(f"   (+{row.alike} alike)", "dim"))
     return fit(spans, width)
+
+
+def _has_notes(row: Row) -> bool:
+    return row.envelope is not None and isinstance(row.envelope.event, ModelAnswered) and bool(row.envelope.event.notes)
+
+
+def _noted(text: str, token: str) -> list[Span]:
+    """An answer with notes: the first word NOTE is ours, since what the model said comes after."""
+    before, word, after = text.partition("NOTE:")
+    return [Span(before, token), Span(word, "warn_text"), Span(after, token)]
 
 
 def _badged(text: str, token: str) -> list[Span]:

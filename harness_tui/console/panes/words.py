@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ...domain.messages import Mark
 from ...domain.money import dollars
 from ...domain.views import RunRow
 
@@ -48,11 +49,16 @@ def tokens(count: int) -> str:
     return f"{count / 1000:.1f}k" if count < 999_950 else f"{count / 1_000_000:.1f}M"
 
 
-def money(nano: int | None, spent: int) -> str:
+def money(nano: int | None, spent: int, mark: Mark = "reported") -> str:
     """`0.11`; `?` when something was spent at an unknown price, never zero; `-` when nothing was."""
     if nano is None or not spent:
         return "?" if spent else "-"
-    return dollars(nano).removeprefix("$")
+    return cost(nano, mark).replace("$", "").replace("<0.", "<.")
+
+
+def cost(nano: int | None, mark: Mark) -> str:
+    """`$0.11`, `~$0.11` when it is an estimate, `unknown`."""
+    return ("~" if mark == "estimated" and nano else "") + dollars(nano)
 
 
 def clock(us: int, offset_s: int, *, seconds: bool = True) -> str:

@@ -15,7 +15,7 @@ class Prompt:
     """What is being typed.
 
     Attributes:
-        kind: filter | command | deny | cancel | stop.
+        kind: filter | command | deny | cancel | stop | stop_all.
         label: what stands before the text.
         subject: what a deny is about, as it was when the prompt opened.
         run: what a cancel is about.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from ...domain.codec import WireEvent
+from ...domain.costs import today
 from ...domain.events import NUMBER_OF, Envelope, Flow, ModelRequested, root_of
 from ...domain.fold import Views
 from ...domain.trace import line
@@ -177,11 +178,27 @@ class World:
             (row for row in self.views.approvals.values() if row.open), key=lambda row: (row.requested, row.id)
         )
 
-    def budgets(self) -> list[BudgetRow]:
-        """Days newest first, then runs newest first."""
-        rows = list(self.views.budgets.values())
-        days = sorted((row for row in rows if row.scope.startswith("day:")), key=lambda row: row.scope, reverse=True)
-        return [*days, *reversed([row for row in rows if not row.scope.startswith("day:")])]
+    def today(self, day: str) -> BudgetRow | None:
+        """The budget of a day (ISO date): what was spent, or the limits it begins with; None when there is neither."""
+        return today(self.views.budgets, day)
+
+    def budgets(self, day: str) -> list[BudgetRow]:
+        """Of `day`, then of open runs, of ended ones, each newest first, then of other days."""
+        scoped = [row for row in reversed(self.views.budgets.values()) if ":" in row.scope]
+        current = self.today(day)
+        days = [row for row in scoped if row.scope.startswith("day:") and row.scope != f"day:{day}"]
+        rest = sorted((row for row in scoped if not row.scope.startswith("day:")), key=lambda row: not self.live(row))
+        days.sort(key=lambda row: row.scope, reverse=True)
+        return [*([current] if current else []), *rest, *days]
+
+    def near(self) -> list[BudgetRow]:
+        """Budgets of open runs of which the operator was told that four fifths are spent."""
+        return [row for row in self.views.budgets.values() if row.warned and self.live(row)]
+
+    def live(self, budget: BudgetRow) -> bool:
+        """Whether it is the budget of an open run."""
+        run = self.views.runs.get(budget.scope.partition(":")[2])
+        return run is not None and run.open
 
     def event(self, row: Row) -> Envelope | None:
         return row.envelope
