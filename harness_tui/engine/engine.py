@@ -16,10 +16,12 @@ from .. import __version__
 from ..agent.kit import Kit
 from ..config.clock import SystemClock
 from ..config.paths import Paths
+from ..config.settings import Settings, load_settings
 from ..config.vault import Stores
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
+from ..domain.money import from_usd
 from ..domain.seams import Clock
 from ..domain.task import RunSpec
 from ..domain.views import ApprovalRow, RunRow
@@ -57,7 +59,9 @@ class Engine:
         stopped: set once a stop was asked for; the host then calls `close`.
     """
 
-    def __init__(self, paths: Paths, journal: Journal, clock: Clock, secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, paths: Paths, journal: Journal, clock: Clock, settings: Settings, secrets: Mapping[str, str]
+    ) -> None:
         self.paths = paths
         self.journal = journal
         self.clock = clock
@@ -68,8 +72,8 @@ class Engine:
         self._blobs = BlobStore(paths.blobs)
         self._ledger = Ledger()
         environ = {**os.environ, **secrets}
-        stores = Stores.of(paths.home, environ)
-        self._sources = worlds.Sources(stores, environ, self._blobs, dropped=self._dropped)
+        stores = Stores.of(paths.home, environ, command=settings.file.keys.command)
+        self._sources = worlds.Sources(stores, environ, self._blobs, prices=settings.prices, dropped=self._dropped)
         self._sources.learn(secrets)
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
@@ -88,25 +92,38 @@ class Engine:
             secrets: variables that were taken out of the environment, for the vault alone.
         """
         paths.ensure()
+        settings = load_settings(paths)
         clock = clock or SystemClock()
         journal = await Journal.open(paths.journal, clock)
-        engine = cls(paths, journal, clock, secrets or {})
+        engine = cls(paths, journal, clock, settings, secrets or {})
         journal.subscribe(engine._bus.publish)
-        await engine._recover()
+        await engine._recover(settings)
         engine._sweeping = asyncio.create_task(engine._sweep())
         return engine
 
-    async def _recover(self) -> None:
+    async def _recover(self, settings: Settings) -> None:
         views = self.journal.views
         for scope, row in views.budgets.items():
             account = Account(row.limit, row.held, row.spent, row.usd_limit, row.usd_held, row.usd, row.warned)
             (self._ledger.accounts if ":" in scope else self._ledger.defaults)[scope] = account
         await self._note(EngineStarted(os.getpid(), __version__, self.journal.epoch))
+        await self._configured(settings)
         hit("engine.recovering")
         runs = await self._supervisor.recover()
         if runs:
             doubts = sum(a.open and a.kind == "in_doubt" for a in views.approvals.values())
             await self._note(EngineRecovered(runs, doubts))
+
+    async def _configured(self, settings: Settings) -> None:
+        """The day's limits of config.toml hold until the operator sets others by hand."""
+        limits, known = settings.file.budget, self.journal.views.budgets.get("day")
+        tokens, usd = limits.day_tokens, None if limits.day_usd is None else from_usd(limits.day_usd)
+        if known is not None and not known.by.startswith(settings.path.name):
+            return
+        if (tokens, usd) == ((known.limit, known.usd_limit) if known else (0, None)):
+            return
+        self._ledger.limit("day", tokens, usd)
+        await self._note(BudgetSet("day", tokens, usd, settings.where("budget").replace("default", settings.path.name)))
 
     async def _sweep(self) -> None:
         """Delete blobs a killed engine left without their event. Nobody waits for it or fails by it."""

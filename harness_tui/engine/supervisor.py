@@ -87,7 +87,7 @@ class Supervisor:
     async def cancel_all(self, by: str, reason: str) -> int:
         """Ask every open run to end; returns how many there were."""
         self._kills.append((by, reason))
-        drivers = list(self._drivers.values())
+        drivers = [driver for driver in self._drivers.values() if driver.root.finished is None]
         await asyncio.gather(*(driver.cancel(by, reason) for driver in drivers))
         return len(drivers)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..config.secret_variables import is_secret
+from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
 from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Environment, Model, Vault
@@ -23,6 +24,7 @@ class Sources:
     Attributes:
         environ: this process's variables, the secret ones included, which its children do not get.
         redaction: learns every secret before it is used.
+        prices: the operator's own, by model.
         dropped: parameters an endpoint is known to refuse, by its name.
     """
 
@@ -30,6 +32,7 @@ class Sources:
     environ: Mapping[str, str]
     blobs: Blobs
     redaction: Redaction = field(default_factory=Redaction)
+    prices: Mapping[str, Tariff] = field(default_factory=dict)
     dropped: Callable[[str], Collection[str]] = lambda _: ()
 
     def learn(self, variables: Mapping[str, str]) -> None:
@@ -50,7 +53,7 @@ def model(spec: RunSpec, secrets: Vault, sources: Sources) -> Model:
     from ..models import api, router
 
     def leg(one: ModelSpec) -> Model:
-        built = api.from_spec(one, secrets)
+        built = api.from_spec(one, secrets, overrides=sources.prices)
         if endpoint := getattr(built, "endpoint", ""):
             built.dropped.update(sources.dropped(endpoint))  # type: ignore[attr-defined]
         return built

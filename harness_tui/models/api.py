@@ -116,7 +116,7 @@ def from_spec(spec: ModelSpec, vault: Vault, *, overrides: Overrides | None = No
     from .prices import finder
 
     key = vault.secret(spec.key, spec.url) if spec.key else ""
-    source = spec.key.partition(":")[2] if spec.key else "no key"
+    source = _source(spec.key, vault) if spec.key else "no key"
     price = finder(spec.api, spec.url, spec.model, overrides, spec.options.extra)
     return build(
         spec.url,
@@ -128,6 +128,13 @@ def from_spec(spec: ModelSpec, vault: Vault, *, overrides: Overrides | None = No
         price=price,
         transport=transport,
     )
+
+
+def _source(handle: str, vault: Vault) -> str:
+    """`OPENAI_API_KEY (keyring)`: the key's name and where it was found."""
+    kind, _, name = handle.partition(":")
+    place = vault.where(name).place if kind == "vault" else "environment"
+    return f"{name} ({place})" if place else name
 
 
 def _installed_kind(api: str, url: str, model: str, key: str) -> Model:

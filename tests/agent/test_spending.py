@@ -144,6 +144,13 @@ async def test_a_refused_filtered_or_cut_answer_is_no_success(
     assert word in b.row.reason
 
 
+async def test_a_turn_that_ended_for_an_unknown_reason_without_a_word_is_an_error(journal: Journal) -> None:
+    b = bench(journal, replace(say(""), stop="other", notes=("MALFORMED_FUNCTION_CALL",)))
+    await finish(b)
+    assert (b.row.state, b.row.exit) == ("failed", 5)
+    assert "MALFORMED_FUNCTION_CALL" in b.row.reason
+
+
 async def test_a_long_wait_is_shown_as_waiting_and_the_world_is_closed_meanwhile(journal: Journal) -> None:
     b = bench(journal, ModelError("limit reached", retry_after=3600.0), say("42"))
     _, task = await b.start()

@@ -15,10 +15,9 @@ from .variables import EnvVault
 
 
 class _Given(EnvVault):
-    """Variables handed over with the run, as a rung of their own."""
+    """Variables of the shell that started the run, as a rung of their own."""
 
-    word = "this run"
-    leak = "nothing: it is in the engine's memory only"
+    leak = "nothing of ours: it is in the engine's memory only"
 
 
 class _Answer(NamedTuple):

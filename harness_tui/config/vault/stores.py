@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .entry import Entry
@@ -32,18 +32,21 @@ class Stores:
         self.session = session
 
     @classmethod
-    def of(cls, home: Path, environ: Mapping[str, str], *, patience: float = PATIENCE) -> Stores:
+    def of(
+        cls, home: Path, environ: Mapping[str, str], *, command: Sequence[str] = (), patience: float = PATIENCE
+    ) -> Stores:
         """The places of `home`; creates nothing and asks nothing yet. Raises SetupError for a command that is none.
 
         Args:
-            environ: may name an external command (HARNESS_TUI_KEY_COMMAND).
+            environ: may name an external command (HARNESS_TUI_KEY_COMMAND), which goes before `command`.
+            command: the configured one, `["pass", "show", "{name}"]`.
             patience: seconds the keyring may take to answer.
         """
         return cls(
             Keyring(patience=patience),
             SealedFile(home / "keys.enc"),
             Index(home / "keys.json"),
-            command=Command.configured(environ),
+            command=Command.configured(environ) or (Command(command) if command else None),
             session=Session(),
         )
 

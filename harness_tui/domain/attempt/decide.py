@@ -117,6 +117,9 @@ def _answered(s: AttemptState, answer: Answer) -> list[Event]:
         case "length":
             why = f"The answer was cut at its limit of {s.max_output} tokens."
             return [answered, ev.LoopStopped("guardrail", why, said)]
+        case "other" if not answer.message.text:
+            why = " ".join(["The model ended its turn without an answer.", *answer.notes])
+            return [answered, ev.LoopStopped("error", why, said, 5)]
         case _:
             how = "the model answered" if answer.message.text else "the model answered nothing"
             return [answered, ev.LoopStopped("model", how, said)]
