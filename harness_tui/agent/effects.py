@@ -15,6 +15,7 @@ from ..domain.ledger import Account, Refused
 from ..domain.lifecycle import UNVERIFIED
 from ..domain.messages import Answer, Delta, Part, ToolCall
 from ..domain.money import Price, from_usd
+from ..domain.redaction import Redaction
 from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
@@ -173,7 +174,7 @@ class Effects:
         if answer.stop == "context_full":
             full = ModelError("The conversation no longer fits the model's window.", kind="context")
             return await self._broke(s, full, answer.usage.total, answer.usd)
-        return inp.Answered(replace(answer, parts=tuple(map(self._without_secrets, answer.parts))))
+        return inp.Answered(replace(answer, parts=tuple(without_secrets(self.kit.redaction, p) for p in answer.parts)))
 
     async def _stream(self, s: at.AttemptState) -> Answer:
         answer: Answer | None = None
@@ -189,12 +190,6 @@ class Effects:
         if answer is None:
             raise ModelError("The model's stream ended without an answer.", kind="retry")
         return answer
-
-    def _without_secrets(self, part: Part) -> Part:
-        """A call is made with handles: one whose arguments hold a value is refused, and neither stored nor run."""
-        if isinstance(part, ToolCall) and self.kit.redaction.deep(part) is not part:
-            return ToolCall(part.id, part.name, error="the arguments held a secret value; use its handle")
-        return part
 
     async def _broke(self, s: at.AttemptState, error: ModelError, spent: int, usd: int | None = None) -> inp.ModelBroke:
         """What a failed call costs, and whether and when it is tried again."""
@@ -248,3 +243,10 @@ class Effects:
         if self.world is None:
             raise EnvironmentLost("the environment is not open")
         return self.world
+
+
+def without_secrets(hide: Redaction, part: Part) -> Part:
+    """A call is made with handles: one whose arguments hold a value is refused, and neither stored nor run."""
+    if isinstance(part, ToolCall) and hide.deep(part) is not part:
+        return ToolCall(part.id, part.name, error="the arguments held a secret value; use its handle")
+    return part

@@ -180,25 +180,26 @@ class Replay:
         exchange = next(self._exchanges, None)
         if exchange is None:
             raise mismatch("The recording holds no further call of the model.")
-        for item in self.answered(exchange, request):
-            yield item
-
-    def answered(self, exchange: Exchange, request: ModelRequest) -> Iterator[Delta | Answer]:
-        """What the exchange holds, if that is what was asked."""
         recorded = exchange.asked.request(self._before)
         self._before = recorded
         clean = self._hide.deep(request)
         if fingerprint(clean) != exchange.asked.hash:
             raise mismatch("The model is asked something else than was recorded:", difference(recorded, clean))
-        yield from exchange.deltas
-        if exchange.failure:
-            raise exchange.failure.error()
-        if exchange.answer is None:
-            raise mismatch("The recorded call was given up before its answer.")
-        yield exchange.answer
+        for item in outcome(exchange):
+            yield item
 
     async def price(self) -> Price | None:
         return None
 
     async def close(self) -> None:
         pass
+
+
+def outcome(exchange: Exchange) -> Iterator[Delta | Answer]:
+    """What came of a recorded call. Raises what it raised."""
+    yield from exchange.deltas
+    if exchange.failure:
+        raise exchange.failure.error()
+    if exchange.answer is None:
+        raise mismatch("The recorded call was given up before its answer.")
+    yield exchange.answer
