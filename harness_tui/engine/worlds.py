@@ -42,7 +42,7 @@ class Sources:
 
 
 def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
-    """Secrets handed over with the run come first, then the ladder, with the service's file before our own variables."""
+    """What was handed over with the run, then the ladder, in which the service's file goes before our variables."""
     handed = read_env_file(spec.service.env_file) if spec.service else {}
     learn = sources.redaction.add
     return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=lambda value: learn([value]))
