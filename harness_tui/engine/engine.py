@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from .. import __version__
 from ..agent.kit import Kit
+from ..agent.recording import recorded
 from ..config.clock import SystemClock
 from ..config.paths import Paths
 from ..config.settings import Settings, load_settings
@@ -152,7 +153,7 @@ class Engine:
         sources = self._sources
         sources.learn(secrets)
         vault = worlds.vault(spec, secrets, sources)
-        return Kit(
+        kit = Kit(
             log=self.journal,
             clock=self.clock,
             ledger=self._ledger,
@@ -164,6 +165,7 @@ class Engine:
             day=lambda: datetime.date.today().isoformat(),
             flow=self._bus.flow,
         )
+        return recorded(kit, uid, spec) if spec.record else kit
 
     def _dropped(self, endpoint: str) -> list[str]:
         known = self.journal.views.endpoints.get(endpoint)
