@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from . import approvals, budget, config, demo, doctor, engine, key, output, run, runs
+from . import approvals, budget, config, demo, doctor, engine, key, output, replay, run, runs
 
 EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON shapes are in the README."
 
@@ -32,6 +32,7 @@ def app(context: click.Context, theme: str, plain: bool) -> None:
 for verb in (
     demo.demo,
     run.run,
+    replay.replay,
     runs.runs,
     approvals.approvals,
     budget.budget,

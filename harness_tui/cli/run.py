@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--budget-tokens", type=click.IntRange(1), help="Tokens for the run.")
 @click.option("--budget-usd", type=click.FloatRange(0), help="Money for the run.")
 @click.option("--no-wait", is_flag=True, help="Exit 4 when an approval is needed; the run waits for it.")
+@click.option("--record", metavar="FILE", type=click.Path(path_type=Path), help="Record it for `replay FILE`.")
 @format_option
 def run(
     prompt: str,
@@ -54,6 +55,7 @@ def run(
     budget_tokens: int | None,
     budget_usd: float | None,
     no_wait: bool,
+    record: Path | None,
     output_format: Format,
 ) -> None:
     """Run one task and wait for its verified end.
@@ -69,7 +71,22 @@ def run(
     }
     limits = {"max_iterations": max_iters, "tokens": budget_tokens, "usd": budget_usd}
     start = command(_task(prompt, task, given, limits), url=url, api=api, model=model)
+    start = _recorded(start, record) if record else start
     report(start, Wish(wait=not no_wait, stream=output_format is Format.stream), output_format)
+
+
+def _recorded(start: StartRun, path: Path) -> StartRun:
+    """The same run, written to a new file. Raises UsageError where that cannot be."""
+    from msgspec.structs import replace
+
+    from ..domain.errors import UsageError
+
+    path = path.expanduser().absolute()
+    if path.exists():
+        raise UsageError(f"{path} exists, and a recording never overwrites.", "Give --record another name.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to record into.")
+    return replace(start, spec=replace(start.spec, record=str(path)))
 
 
 def report(
