@@ -170,6 +170,8 @@ def test_the_operators_address_gets_the_key_of_whom_it_belongs_to(url: str, key:
         ("https://api.openai.com.evil.example/v1", {}, "", "OPENAI_API_KEY"),
         ("http://api.openai.com/v1", {}, "", "OPENAI_API_KEY"),
         ("https://api.openai.com:444/v1", {}, "", "OPENAI_API_KEY"),
+        ("http://api.openai.com:443/v1", {}, "", "OPENAI_API_KEY"),
+        ("https://api.openai.com@evil.example/v1", {}, "", "OPENAI_API_KEY"),
         ("http://127.0.0.1:11434/v1", {}, "", "OLLAMA_API_KEY"),
         (OPENAI, {}, "vault:OPENAI_API_KEY", ""),
         ("https://api.openai.com:443/v1", {}, "vault:OPENAI_API_KEY", ""),

@@ -27,9 +27,12 @@ from genai_prices.types import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness_tui.config.tariff import PriceTable, Tariff
+from harness_tui.config.vault import EnvVault
 from harness_tui.domain.messages import Usage
 from harness_tui.domain.money import NANO, Price
-from harness_tui.models.api import ApiKind
+from harness_tui.domain.task import ModelSpec
+from harness_tui.models.api import ApiKind, from_spec
 from harness_tui.models.prices import finder, window
 
 CENT = NANO // 100
@@ -156,6 +159,14 @@ async def test_a_built_model_finds_its_price(table: list[ModelInfo]) -> None:
     assert found is not None
     assert found.cost(Usage(10, 0)) == 20_000
     assert await ApiKind.build("http://127.0.0.1:1", "nobody-knows-it").price() is None
+
+
+async def test_a_run_is_priced_by_the_operators_table(table: list[ModelInfo]) -> None:
+    tariff = Tariff(PriceTable(3, 5), "config.toml:4")
+    spec = ModelSpec("openai-chat", "ac-1", HERE, "env:K")
+    built = from_spec(spec, EnvVault({"K": "k"}), overrides={"ac-1": tariff})
+    assert await built.price() is tariff
+    assert await from_spec(spec, EnvVault({"K": "k"})).price() is None
 
 
 # -- what is billed ----------------------------------------------------------------------------------------------------
