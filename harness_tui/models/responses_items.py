@@ -41,6 +41,11 @@ class Item:
         return _joined(field, ["".join(self.pieces[key]) for key in sorted(self.pieces) if key[0] == field])
 
     @property
+    def begun(self) -> bool:
+        """Whether there is anything of it; some servers open a message and then only make calls."""
+        return bool(self.pieces) or self.kind == "function_call"
+
+    @property
     def tokens(self) -> int:
         return text_tokens(text_of(self.wire.get("name"))) + sum(text_tokens(self.text(field)) for field in FIELDS)
 

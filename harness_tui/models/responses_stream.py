@@ -69,11 +69,11 @@ class ResponsesAssembly:
             raise Refused(200, {}, told)
         if kind in ENDS:
             yield from self._end(verb, object_of(event, "response"))
-        elif kind == "response.output_item.added":
-            self._add(event, object_of(event, "item"))
-        elif kind == "response.output_item.done":
-            wire = object_of(event, "item")
-            yield from self._finish(self._find(text_of(wire.get("type")), event, wire), wire)
+        elif stem == "response.output_item" and (of := _kind(wire := object_of(event, "item"))):
+            if verb == "done":
+                yield from self._finish(self._find(of, event, wire), wire)
+            else:
+                self._add(of, event, wire)
         elif kind == "response.content_part.done":
             part = object_of(event, "part")
             if (field := text_of(part.get("type"))) in FIELDS:
@@ -87,10 +87,11 @@ class ResponsesAssembly:
 
     # -- items -------------------------------------------------------------------------------------------------------
 
-    def _add(self, event: dict[str, Any], wire: dict[str, Any]) -> None:
-        kind, (names, index) = text_of(wire.get("type")), _marks(event, wire)
-        known = next((self._by[name] for name in names if name in self._by), None)
-        item = known if known and known.kind == kind and not known.whole else self._open(kind, *names, *index)
+    def _add(self, kind: str, event: dict[str, Any], wire: dict[str, Any]) -> None:
+        names, index = _marks(event, wire)
+        item = next((self._by[name] for name in names if name in self._by), None)
+        if item is None or item.kind != kind or item.whole:
+            item = self._open(kind, *names, *index)
         item.wire |= wire
 
     def _find(self, kind: str, event: dict[str, Any], wire: dict[str, Any]) -> Item:
@@ -159,13 +160,14 @@ class ResponsesAssembly:
         # of its kind, and what was sent finished stays as it is.
         told: Counter[str] = Counter()
         for wire in items_of(response.get("output")):
-            kind = text_of(wire.get("type"))
+            if not (kind := _kind(wire)):
+                continue
             same = [item for item in self._items if item.kind == kind]
             item = same[told[kind]] if told[kind] < len(same) else self._open(kind)
             told[kind] += 1
             if not item.whole:
                 yield from self._finish(item, wire)
-        self._items = [item for item in self._items if item.whole or item.kind not in told]
+        self._items = [item for item in self._items if item.whole or (item.begun and item.kind not in told)]
 
     @property
     def spent(self) -> int:
@@ -222,6 +224,11 @@ class ResponsesAssembly:
             text = json.dumps([item.wire for item in self._items], ensure_ascii=False)
             with contextlib.suppress(ValueError, RecursionError):  # NaN and the like, which no journal could hold
                 yield Opaque(FAMILY, line(self._model), {"output": msgspec.json.decode(mended(text))})
+
+
+def _kind(wire: dict[str, Any]) -> str:
+    kind = wire.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _marks(event: dict[str, Any], wire: dict[str, Any]) -> tuple[list[str], list[int]]:

@@ -118,6 +118,16 @@ def _other_ids(number: int, event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
+def _unmarked(number: int, event: dict[str, Any]) -> dict[str, Any]:
+    """Nothing tells which item an event is about, but the order of events."""
+    for key in ("item_id", "output_index"):
+        event.pop(key, None)
+    for item in (event.get("item"), *event.get("response", {}).get("output", ())):
+        if item:
+            del item["id"]
+    return event
+
+
 def _llama(number: int, event: dict[str, Any]) -> dict[str, Any]:
     """No index anywhere, and calls without an id of their own: pieces name the call id."""
     _no_index(number, event)
@@ -161,6 +171,8 @@ FORMS: dict[str, Callable[[Events], Events]] = {
     "index zero": _changed(_index_zero),
     "an id an event": _changed(_other_ids),
     "as llama.cpp": _changed(_llama),
+    "no marks": _changed(_unmarked),
+    "no marks, no items added": lambda events: _changed(_unmarked)(_without(".added")(events)),
     "nothing at the end": _changed(_empty_output),
     "only calls at the end": _changed(_only_calls),
 }

@@ -247,6 +247,12 @@ def test_what_was_sent_finished_is_not_changed_by_the_list_at_the_end() -> None:
     assert answer == assembled([*streamed(SECRET)[:-1], ended(SECRET)])
 
 
+def test_a_message_that_was_opened_and_never_used_costs_nothing() -> None:
+    opened = {"type": "response.output_item.added", "item": message("", "msg_0") | {"content": []}}
+    turn = [SECRET[0], SECRET[2]]
+    assert assembled([opened, *streamed(turn)]) == assembled(streamed(turn))
+
+
 def test_messages_that_the_list_at_the_end_has_as_one_are_one() -> None:
     pieces = [
         {"type": "response.output_text.delta", "item_id": name, "output_index": place, "delta": text}
@@ -291,6 +297,7 @@ def test_no_event_whatever_breaks_the_assembly(events: list[Any]) -> None:
         return
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
     check(body_of(ModelRequest((answer.message,)), "another"))
+    assert all(item.get("type") for item in input_of([answer.message], MODEL))
 
 
 def test_halves_of_a_character_are_joined_and_what_cannot_be_written_down_is_replaced() -> None:
