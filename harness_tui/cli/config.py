@@ -64,7 +64,7 @@ def choice(settings: Settings, task: ModelTable | None = None) -> Choice:
     from ..models.choice import Choice
 
     environ = os.environ
-    stores = Stores.of(Paths.default().home, environ)
+    stores = Stores.of(Paths.default().home, environ, command=settings.file.keys.command)
     kept = stores.index.all()
 
     def place(name: str) -> str:
