@@ -191,7 +191,7 @@ def command(task: TaskFile, *, url: str = "", api: str = "", model: str = "") ->
     chosen = choice(_settings(), task=task.model)
     main = chosen.main(url=url, model=model, api=api, tell=output.tell)
     spec = RunSpec(task, main, chosen.roles(main), workspace=os.getcwd())
-    secrets = secrets_of(spec)
+    secrets = secrets_of(spec, chosen.place)
     for each in _models_of(spec):
         _check(each, secrets)
     return StartRun(spec, secrets)
@@ -205,14 +205,22 @@ def _check(spec: ModelSpec, secrets: dict[str, str]) -> None:
     build(spec.url, spec.model, secrets.get(name), spec.api, key_source=name)
 
 
-def secrets_of(spec: RunSpec) -> dict[str, str]:
-    """Name -> value for every handle of the run that is a variable here; what is missing, the engine names."""
+def secrets_of(spec: RunSpec, place: Callable[[str], str]) -> dict[str, str]:
+    """Name -> value for every handle of the run that is a variable here; what is missing, the engine names.
+
+    What is handed over is asked first, so a key that is in the keyring as well (`place` says where) is left to it.
+    """
     import os
 
     handles = [each.key for each in _models_of(spec)]
     if spec.task.login:
         handles.append(spec.task.login.credential)
-    names = [name for handle in handles for name in _name(handle).split(",")]
+    names = [
+        name
+        for handle in handles
+        for name in _name(handle).split(",")
+        if handle.startswith("env:") or place(name) == "environment"
+    ]
     return {name: os.environ[name] for name in names if os.environ.get(name, "").strip()}
 
 

@@ -30,6 +30,9 @@ class Choice:
         known: where a key of that name is, in a word, or ""; by default only variables are looked at.
         secret: the value behind a handle, to be sent to a URL, which is asked for its list; by default a variable's.
         where: where `path` stands in config.toml, for people.
+
+    Attributes:
+        place: `known`, or what stands for it.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Choice:
         self._task = task
         self._config = config or ModelTable()
         self._named = named or {}
-        self._known = known or (lambda name: "environment" if environ.get(name, "").strip() else "")
+        self.place: Place = known or (lambda name: "environment" if environ.get(name, "").strip() else "")
         self._where = where
         self._secret = secret or (lambda handle, _: environ.get(handle.partition(":")[2], ""))
 
@@ -59,7 +62,7 @@ class Choice:
             Layer(self._task or ModelTable(), lambda _: "the task file", trusted=False),
             Layer(flags, lambda name: f"--{name}"),
         ]
-        return plan(layers, self._environ, self._known)
+        return plan(layers, self._environ, self.place)
 
     def named_plan(self, name: str) -> Plan:
         """The same for `[models.NAME]`. One that names neither `url` nor `api` is at the configured main server."""
@@ -68,7 +71,7 @@ class Choice:
         if not (table.url or table.api):
             server = {key: getattr(self._config, key) for key in ("url", "api", "key", "version", "extra")}
             layers.insert(0, self._of_config()._replace(table=ModelTable(**server)))
-        return plan(layers, self._environ, self._known)
+        return plan(layers, self._environ, self.place)
 
     def main(
         self, *, url: str = "", model: str = "", api: str = "", tell: Callable[[str], None] = lambda _: None
