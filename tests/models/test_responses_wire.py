@@ -241,6 +241,25 @@ def test_every_form_of_a_stream_gives_the_same_answer(output: list[dict[str, Any
     assert (other.stop, other.usage) == (plain.stop, plain.usage)
 
 
+@pytest.mark.parametrize("mark", ["item_id", "output_index"])
+def test_calls_whose_pieces_come_in_turns_are_told_apart(mark: str) -> None:
+    items = [call("look", "", "a"), call("go", "", "b")]
+    marks: list[Any] = ["fc_a", "fc_b"] if mark == "item_id" else [0, 1]
+    added = [
+        {"type": "response.output_item.added", "item": item} | ({mark: place} if mark == "output_index" else {})
+        for item, place in zip(items, marks, strict=True)
+    ]
+    pieces = [
+        {"type": "response.function_call_arguments.delta", mark: place, "delta": text}
+        for text in ('{"n"', ":1}")
+        for place in marks
+    ]
+    assert assembled([*added, *pieces, ended([])]).parts == (
+        ToolCall("a", "look", {"n": 1}),
+        ToolCall("b", "go", {"n": 1}),
+    )
+
+
 def test_what_was_sent_finished_is_not_changed_by_the_list_at_the_end() -> None:
     other = [reasoning("Sum", "gBBBB", "rs_9"), message("Hi", "msg_9"), call("look", "{}", "call_9")]
     answer = assembled([*streamed(SECRET)[:-1], ended(other)])
