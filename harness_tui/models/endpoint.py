@@ -57,6 +57,11 @@ class Endpoint:
         return _VERSION.search(urlsplit(self.url).path) is not None
 
     @property
+    def kept_as(self) -> str:
+        """The name under which the key is kept, or would be: that of its source, else the vendor's."""
+        return self.key_name if self.key_source in _NO_SOURCE else self.key_source.partition(" ")[0]
+
+    @property
     def empty_source(self) -> str:
         """The source whose key turned out to be empty, or "" (a key was given, or none was meant to be)."""
         return "" if self.key or self.key_source in _NO_SOURCE else self.key_source

@@ -85,11 +85,14 @@ def _sentence(at: Endpoint, status: int, told: Reported, ruling: Ruling, headers
 
 
 def _about_the_key(at: Endpoint) -> tuple[str, str]:
-    store = f"store one with `harness-tui key set {at.key_name}`"
+    store = f"store one with `harness-tui key set {at.kept_as}`"
     if at.empty_source:
-        return f"{at.shown} asks for a key, and {at.empty_source} is empty", f"Set {at.key_name} to one, or {store}."
+        return (
+            f"{at.shown} asks for a key, and {at.empty_source} is empty",
+            f"Set {at.kept_as} to a key of this server, or {store}.",
+        )
     if not at.key:
-        return f"{at.shown} asks for a key, and none is set", f"Set {at.key_name} to a key of this server, or {store}."
+        return f"{at.shown} asks for a key, and none is set", f"Set {at.kept_as} to a key of this server, or {store}."
     source = at.key_source if at.key_source.startswith("the key") else f"the key from {at.key_source or 'the caller'}"
     next_step = f"The key came from {at.key_source or 'the caller'}; set it to a valid key of this server, or {store}."
     if vendor := stranger(at):

@@ -207,11 +207,14 @@ async def test_silence_is_a_timeout_with_its_length(monkeypatch: pytest.MonkeyPa
 
 
 class OneSecret:
-    def secret(self, handle: str) -> str:
-        assert handle == "env:MY_KEY"
+    def secret(self, handle: str, origin: str = "") -> str:
+        assert (handle, origin[:17]) == ("env:MY_KEY", "http://127.0.0.1:")
         return f" {KEY}\n"
 
-    def credential(self, handle: str) -> Any:
+    def credential(self, handle: str, origin: str = "") -> Any:
+        raise NotImplementedError
+
+    def where(self, name: str) -> Any:
         raise NotImplementedError
 
 

@@ -53,7 +53,7 @@ async def test_a_refused_key_names_its_source_and_how_to_replace_it() -> None:
     error, _ = await refused(*status(401, {"error": {"message": "no", "code": "invalid_api_key"}}))
     assert (error.kind, error.exit_code) == ("auth", 7)
     assert "The key came from MY_KEY (keyring)" in error.next_step
-    assert "`harness-tui key set OPENAI_API_KEY`" in error.next_step
+    assert "`harness-tui key set MY_KEY`" in error.next_step
 
 
 async def test_a_missing_key_and_an_empty_one_are_told_apart() -> None:
@@ -335,7 +335,7 @@ async def test_an_unknown_host_is_told_as_one() -> None:
 
 @pytest.mark.parametrize("api", ["openai-responses", "anthropic"])
 async def test_the_other_families_of_an_sdk_say_the_same(api: str) -> None:
-    error, _ = await refused(*status(401, {"error": {"message": "no"}}), api=api)
+    error, _ = await refused(*status(401, {"error": {"message": "no"}}), api=api, key="", source="no key")
     name = "ANTHROPIC_API_KEY" if api == "anthropic" else "OPENAI_API_KEY"
     assert f"`harness-tui key set {name}`" in error.next_step
     redirected, _ = await refused(*status(307, b"", Location="https://elsewhere.invalid/v1/messages"), api=api)
