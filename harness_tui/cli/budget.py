@@ -121,13 +121,21 @@ def _told(row: BudgetRow, snapshot: Snapshot) -> dict[str, str]:
         "tok": _count(row.spent),
         "tok held": _count(row.held),
         "tok limit": _count(row.limit) if row.limit else "-",
-        "$": dollars(row.money) if row.spent else "-",
+        "$": dollars(row.money, row.mark) if row.spent else "-",
         "$ held": dollars(usd_held) if row.held else "-",
         "$ limit": "-" if row.usd_limit is None else dollars(row.usd_limit),
         "mark": row.mark if row.spent else "-",
         "pace": f"{' '.join(filter(None, pace))}/h" if any(pace) else "-",
-        "forecast": words(seen, snapshot.at, output.clock(seen.at)[:-3]) or "-",
+        "forecast": words(seen, snapshot.at, _minute(seen.at)) or "-",
     }
+
+
+def _minute(at: int) -> str:
+    """`14:20`, with the day when it is not today."""
+    import datetime
+
+    moment = datetime.datetime.fromtimestamp(at / 1_000_000)
+    return moment.strftime("%H:%M" if moment.date() == datetime.date.today() else "%Y-%m-%d %H:%M")
 
 
 # -- cost reports ----------------------------------------------------------------------------------------------------
@@ -175,7 +183,7 @@ def _told_cost(by: str, cost: Cost) -> dict[str, str]:
         by: cost.name,
         "calls": f"{cost.calls:,}",
         "tok": f"{cost.tokens:,}",
-        "$": dollars(cost.money),
+        "$": dollars(cost.money, cost.mark),
         "mark": cost.mark,
     }
 

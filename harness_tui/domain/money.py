@@ -52,11 +52,17 @@ def weakest(marks: Iterable[Mark]) -> Mark:
     return max(marks, key=MARKS.index, default="reported")
 
 
-def dollars(nano: int | None) -> str:
-    """`$4.12`, `$0.0031` while it is small, `$12.3k` when it is large, `unknown`. Only nothing at all is `$0.00`."""
+def dollars(nano: int | None, mark: Mark = "priced") -> str:
+    """`$4.12`, `$0.0031` while it is small, `$12.3k` when it is large, `~$4.12` when it is estimated, `unknown`.
+
+    Only nothing at all is `$0.00`.
+    """
     if nano is None:
         return "unknown"
-    usd = nano / NANO
+    return f"~{_short(nano / NANO)}" if mark == "estimated" and nano else _short(nano / NANO)
+
+
+def _short(usd: float) -> str:
     if 0 < usd < 0.00005:
         return "<$0.0001"
     if 0 < usd < 0.00995:

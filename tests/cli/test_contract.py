@@ -27,6 +27,14 @@ from .program import ARGV, run
         (["demo", "--stage", "5"], 2, "5 is not in the range"),
         (["runs", "show", "r9"], 2, "There is no run r9."),
         (["runs", "cancel", "r9"], 78, "No engine runs"),
+        (["runs", "cancel"], 2, "Name one RUN, or give --all."),
+        (["runs", "cancel", "r9", "--all"], 2, "Name one RUN, or give --all."),
+        (["runs", "cancel", "--all"], 78, "No engine runs"),
+        (["budget", "set", "day"], 2, "Give --tokens N, --usd X, or --no-limit."),
+        (["budget", "set", "day", "--tokens", "lots"], 2, '"lots" is no number of tokens.'),
+        (["budget", "set", "day", "--usd", "nan"], 2, '"nan" is no amount of dollars.'),
+        (["budget", "set", "day", "--usd", "5"], 78, "No engine runs"),
+        (["budget", "show", "--by", "loop"], 2, "'loop' is not one of"),
         (["runs", "tail"], 78, "No engine answers"),
         (["approvals", "show", "A-9"], 2, "There is no approval A-9."),
         (["approvals", "approve", "A-9", "--digest", "0123456789ab"], 78, "No engine runs"),
@@ -52,6 +60,9 @@ def test_an_empty_home_has_nothing_and_stays_empty(home: Paths) -> None:
     home.home.rmdir()
     assert run(home, "runs", "list", "--output-format", "json").json == []
     assert run(home, "approvals", "list", "--output-format", "json").json == []
+    assert run(home, "budget", "show", "--output-format", "json").json == []
+    assert run(home, "budget", "show", "--by", "run", "--output-format", "json").json == []
+    assert (run(home, "budget", "show").code, run(home, "budget", "show", "--by", "day").code) == (0, 0)
     status = run(home, "engine", "status", "--output-format", "json").json
     assert set(status) == {"running", "pid", "home", "workspaces", "socket", "version", "uptime_s"}
     assert status["running"] is False

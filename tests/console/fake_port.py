@@ -30,8 +30,8 @@ def busy_runs() -> tuple[RunRow, ...]:
     common: dict[str, Any] = {"workspace": "/home/op/site", "level": "L2", "model": "stand-in", "api": "stand-in"}
     return (
         RunRow(id="r17", title="upvote the first story", state="waiting", started=NOW - 74 * SECOND, may=may,
-               usage=Usage(input=11000, output=1000), usd=110_000_000, budget_tokens=200_000, attempts=1, iterations=4, waits="A-29",
-               last="waits for A-29", notes=["browser unsandboxed"], acted={"network": 1},
+               usage=Usage(input=11000, output=1000), usd=110_000_000, budget_tokens=200_000, attempts=1, iterations=4,
+               waits="A-29", last="waits for A-29", notes=["browser unsandboxed"], acted={"network": 1},
                ended_tools=["browser_navigate", "browser_get_stories", "harness_auto_login"], **common),
         RunRow(id="r18", title="deps-bump #14 maker", state="running", started=NOW - 240 * SECOND, may=may,
                usage=Usage(input=30000, output=1400), usd=350_000_000, budget_tokens=40_000, last="shell npm ci  8.7 s",

@@ -32,6 +32,8 @@ print("\\n" + json.dumps({"code": code, "modules": sorted(sys.modules)}), file=s
         ["runs", "list", "--output-format", "json"],
         ["runs", "list"],
         ["approvals", "list", "--output-format", "json"],
+        ["budget", "show", "--output-format", "json"],
+        ["budget", "show", "--by", "model"],
         ["engine", "status"],
         ["--version"],
     ],

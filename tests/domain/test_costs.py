@@ -136,6 +136,10 @@ def test_money_is_short_and_never_zero_by_rounding(nano: int | None, text: str) 
     assert dollars(nano) == text
 
 
+def test_an_estimate_says_so() -> None:
+    assert [dollars(n, "estimated") for n in (None, 0, NANO)] == ["unknown", "$0.00", "~$1.00"]
+
+
 @given(st.integers(1, 10**18))
 def test_no_money_reads_as_nothing(nano: int) -> None:
     digits = dollars(nano).strip("<$kM")

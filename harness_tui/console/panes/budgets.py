@@ -17,7 +17,7 @@ from ..lines import Line, Span, blank
 from ..stores.selection import window
 from . import empty
 from .table import Chosen, Column, choose, heads, pointed, row
-from .words import SECOND, age, cost, tokens
+from .words import SECOND, age, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -101,13 +101,13 @@ def gauge(m: Model, budget: BudgetRow) -> Gauge:
 
 
 def _tokens(row: BudgetRow) -> Gauge:
-    money = f"{'' if row.money is not None else '$ '}{cost(row.money, row.mark)}" if row.spent else "-"
+    money = f"{'' if row.money is not None else '$ '}{dollars(row.money, row.mark)}" if row.spent else "-"
     texts = (tokens(row.spent), tokens(row.held), tokens(row.limit))
     return Gauge(row.spent, row.held, row.limit or None, texts, money)
 
 
 def _money(m: Model, row: BudgetRow) -> Gauge:
-    spent = cost(row.money, row.mark) if row.spent else "-"
+    spent = dollars(row.money, row.mark) if row.spent else "-"
     held = _held(m, row) if row.held else "-"
     limit = "-" if row.usd_limit is None else dollars(row.usd_limit)
     also = f"{tokens(row.spent)} tok" if row.spent else "-"

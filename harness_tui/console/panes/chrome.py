@@ -12,7 +12,7 @@ from ..actions import BY_ID, PANE_NAMES, shown
 from ..lines import Line, Span, clip, fit, spread, width_of
 from . import card
 from .budgets import loud, out_words
-from .words import SECOND, age, cost, state_word, tokens
+from .words import SECOND, age, state_word, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -140,7 +140,7 @@ def _abnormal(m: Model) -> list[Piece]:
 def spent(row: BudgetRow) -> str:
     """Money where it is known or limited, tokens else: unknown is never shown as zero."""
     if row.money or row.usd_limit is not None:
-        known = "$?" if row.money is None else cost(row.money, row.mark) if row.money else "$0"
+        known = "$?" if row.money is None else dollars(row.money, row.mark) if row.money else "$0"
         limit = "" if row.usd_limit is None else f"/{dollars(row.usd_limit).removeprefix('$').removesuffix('.00')}"
         return known + limit
     of = f"/{tokens(row.limit)}" if row.limit else ""

@@ -53,12 +53,7 @@ def money(nano: int | None, spent: int, mark: Mark = "reported") -> str:
     """`0.11`; `?` when something was spent at an unknown price, never zero; `-` when nothing was."""
     if nano is None or not spent:
         return "?" if spent else "-"
-    return cost(nano, mark).replace("$", "").replace("<0.", "<.")
-
-
-def cost(nano: int | None, mark: Mark) -> str:
-    """`$0.11`, `~$0.11` when it is an estimate, `unknown`."""
-    return ("~" if mark == "estimated" and nano else "") + dollars(nano)
+    return dollars(nano, mark).replace("$", "").replace("<0.", "<.")
 
 
 def clock(us: int, offset_s: int, *, seconds: bool = True) -> str:
