@@ -139,8 +139,9 @@ async def test_all_events_in_one_piece_and_with_crlf_are_the_same() -> None:
 
 
 async def test_a_server_that_names_no_events_is_read_by_their_type() -> None:
-    async with serving(sse(*RECORDED, "[DONE]")) as server:
-        assert (await run(server, api="anthropic"))[1] == ANSWER
+    async with serving(sse(*RECORDED, "[DONE]"), sse(*RECORDED[:-1], "[DONE]")) as server:
+        for _ in range(2):
+            assert (await run(server, api="anthropic"))[1] == ANSWER
 
 
 async def test_an_end_without_its_blank_line_is_read_and_half_an_event_is_a_cut() -> None:
@@ -251,9 +252,9 @@ async def test_input_may_come_whole_in_the_start_of_its_block_or_not_at_all() ->
 
 async def test_missing_and_reused_ids_become_unique() -> None:
     history = ModelRequest((*ASK.messages, Message("assistant", (ToolCall("t", "look"),))))
-    events = [*tool_use(0, "t", "look"), *tool_use(1, "", "go"), *thinking(2, "x")]
+    events = [*tool_use(0, "t", "look"), *tool_use(1, "", "go"), *tool_use(2, "", "go"), *thinking(3, "x")]
     answer = await answer_to(start(), *events, *finish("tool_use"), request=history)
-    assert [call.id for call in answer.message.calls] == ["t_3_0", "call_3_0"]
+    assert [call.id for call in answer.message.calls] == ["t_3_0", "call_3_0", "call_3_1"]
     opaque = answer.parts[-1]
     assert isinstance(opaque, Opaque)
     assert [wire["id"] for wire in opaque.raw["content"][:2]] == ["t_3_0", "call_3_0"]
@@ -355,12 +356,17 @@ async def test_an_answer_that_does_not_stream_is_the_same_turn() -> None:
 
 
 async def test_usage_is_cumulative_and_the_input_includes_what_was_cached() -> None:
-    last = finish("end_turn", 30, input_tokens=11, cache_read_input_tokens=200, cache_creation_input_tokens=7)
+    last = finish("end_turn", 90, input_tokens=11, cache_read_input_tokens=200, cache_creation_input_tokens=7)
     first, stop = last
     earlier = {**first, "usage": {"output_tokens": 20, "input_tokens": None}, "delta": {"stop_reason": None}}
     answer = await answer_to(start(5), *text(0, "a"), earlier, first, stop)
-    assert answer.usage == Usage(218, 30, cache_read=200, cache_write=7)
+    assert answer.usage == Usage(218, 90, cache_read=200, cache_write=7)
     assert answer.usage_reported
+
+
+async def test_a_counter_left_at_zero_in_the_end_keeps_what_it_had() -> None:
+    answer = await answer_to(start(50), *text(0, "a"), *finish("end_turn", 3, input_tokens=0))
+    assert (answer.usage, answer.usage_reported) == (Usage(50, 3), True)
 
 
 async def test_a_server_without_usage_gets_an_estimate_and_says_so() -> None:
