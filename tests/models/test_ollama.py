@@ -95,8 +95,8 @@ async def test_without_a_known_window_only_a_gross_cut_is_said() -> None:
 async def test_a_prompt_that_shrinks_while_the_conversation_grows_was_cut() -> None:
     async with ollama(window=4096) as server:
         model = built(server)
-        first = await asked(model, "word " * 3000)
-        second = await asked(model, "word " * 3000, "Hi", "word " * 1500)
+        first = await asked(model, "a " * 3000)
+        second = await asked(model, "a " * 3000, "Hi", "a " * 1500)
         await model.close()
     assert first.notes == ()
     assert (second.usage.input, len(second.notes)) == (2050, 1)
