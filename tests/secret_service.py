@@ -29,10 +29,24 @@ class SecretService:
         shown = ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")
         kept = {name: value for name, value in os.environ.items() if name not in shown}
         self.environ = kept | {name: str(folder) for name, folder in private.items()}
-        argv = [program("dbus-daemon"), "--session", "--nofork", "--nopidfile", "--print-address=1"]
-        self.bus = self._start(argv, stdout=subprocess.PIPE)
-        assert self.bus.stdout
-        self.environ["DBUS_SESSION_BUS_ADDRESS"] = self.bus.stdout.readline().decode().strip()
+        self._socket = home / "run" / "bus"
+        self.environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={self._socket}"
+        self._bus = program("dbus-daemon")
+        self.bus = self._open()
+
+    def _open(self) -> subprocess.Popen[bytes]:
+        self._socket.unlink(missing_ok=True)
+        address = f"--address={self.environ['DBUS_SESSION_BUS_ADDRESS']}"
+        argv = [self._bus, "--session", "--nofork", "--nopidfile", "--print-address=1", address]
+        bus = self._start(argv, stdout=subprocess.PIPE)
+        assert bus.stdout and bus.stdout.readline(), "the bus did not come up"
+        return bus
+
+    def again(self, password: str = PASSWORD) -> None:
+        """End the session and begin another one over the same home, on the same address."""
+        self.close()
+        self.bus = self._open()
+        self.unlock(password)
 
     def unlock(self, password: str = PASSWORD) -> subprocess.Popen[bytes]:
         """Start the keyring's daemon, its collection unlocked when the password is the right one."""

@@ -63,7 +63,7 @@ def gather(*, for_tests: bool = False) -> list[Check]:
 
     paths = Paths.default()
     found = [machine.python(), machine.package(), machine.sqlite(), *state.all_of(paths), machine.terminal()]
-    found += [*keys.all_of(paths), browser()]
+    found += [*keys.all_of(), browser()]
     return found + ([*parts.programs(), node.aimock()] if for_tests else [])
 
 

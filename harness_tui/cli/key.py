@@ -52,7 +52,7 @@ def set_key(name: str, value: tuple[str, ...], store: str, login: bool, origin: 
     if store == "session":
         _set_in_engine(name, _asked(name, login, bound), output_format)
         return
-    stores = _stores()
+    stores = here()
     if store == "keyring":
         _prove_keyring(stores, f"{name}{' --login' if login else ''}{f' --origin {bound}' if bound else ''}")
     entry = _asked(name, login, bound)
@@ -77,7 +77,7 @@ def list_keys(output_format: Format) -> None:
     """
     from ..config.vault import known
 
-    places = known(_stores(), os.environ)
+    places = known(here(), os.environ)
     if output_format is not Format.text:
         fields = ("name", "place", "usable", "login", "origin", "why", "leak", "remedy")
         output.emit([{field: getattr(place, field) for field in fields} for place in places])
@@ -105,7 +105,7 @@ def remove_key(name: str, output_format: Format) -> None:
     from ..config.vault import check_name
     from ..domain.errors import UsageError
 
-    stores = _stores()
+    stores = here()
     check_name(name)
     listed = stores.index.stores(name)
     if stores.file.word in listed and stores.file.exists():
@@ -133,7 +133,7 @@ def unlock(output_format: Format) -> None:
     from ..domain.errors import SetupError
     from ..port.commands import SetSecret
 
-    stores = _stores()
+    stores = here()
     if not stores.file.exists():
         raise SetupError("There is no encrypted file to unlock.", "Make one: harness-tui key set NAME --store file")
     with reading(Paths.default()) as source:
@@ -147,15 +147,19 @@ def unlock(output_format: Format) -> None:
         output.emit({"names": sorted(kept), "exit": 0})
 
 
-def _stores() -> Stores:
+def here() -> Stores:
+    """The places for keys of this home, as configured. Asks nothing yet; raises SetupError."""
     import sys
 
     from ..config.paths import Paths
+    from ..config.settings import load_settings
     from ..config.vault import Stores
     from ..config.vault.os_keyring import PATIENCE
 
+    paths = Paths.default()
     seen = sys.stdin.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return Stores.of(Paths.default().home, os.environ, patience=PATIENCE_AT_TERMINAL if seen else PATIENCE)
+    patience = PATIENCE_AT_TERMINAL if seen else PATIENCE
+    return Stores.of(paths.home, os.environ, command=load_settings(paths).file.keys.command, patience=patience)
 
 
 def _prove_keyring(stores: Stores, words: str) -> None:
@@ -197,7 +201,7 @@ def _set_in_engine(name: str, entry: Entry, output_format: Format) -> None:
     from .link import send
 
     send(SetSecret(name, entry.encode()), output_format)
-    above = _stores().index.stores(name)
+    above = here().index.stores(name)
     if above:
         output.tell(
             f"The {above[0]} holds {name} too, and is asked first. Remove it there: harness-tui key remove {name}"

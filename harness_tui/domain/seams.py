@@ -60,7 +60,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a key is, for people; never its value.
 
     Attributes:
-        place: `keyring`, `environment`, `command`, `encrypted file`, `this process`, `this run`, or "" = nowhere.
+        place: `keyring`, `environment`, `command`, `encrypted file`, `this process`, or "" = nowhere.
         why: why it is read from there: what the places before it said.
         leak: what would leak if the disk were stolen.
         origin: the only origin it may be sent to, or "".

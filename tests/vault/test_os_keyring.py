@@ -13,7 +13,7 @@ import pytest
 from harness_tui.config.vault.os_keyring import Keyring
 from harness_tui.config.vault.places import Unavailable
 
-from ..secret_service import SecretService, secret_service
+from ..secret_service import SecretService
 
 
 def refusal(call: Callable[[], object]) -> Unavailable:
@@ -44,22 +44,24 @@ def test_proving_leaves_nothing_behind(session: SecretService) -> None:
     bus.close()
 
 
-def test_a_key_outlives_its_session(
-    tmp_path: Path, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for round_ in range(2):
-        with secret_service(tmp_path, program) as service:
-            monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", service.environ["DBUS_SESSION_BUS_ADDRESS"])
-            service.unlock()
-            if round_ == 0:
-                Keyring().set("A", "hunter22")
-            assert Keyring().get("A") == "hunter22"
-    with secret_service(tmp_path, program) as service:
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", service.environ["DBUS_SESSION_BUS_ADDRESS"])
-        service.unlock("another password")
-        said = refusal(lambda: Keyring().get("A"))
+def test_a_key_outlives_its_session(session: SecretService) -> None:
+    session.unlock()
+    keyring = Keyring()
+    keyring.set("A", "hunter22")
+    session.again()
+    assert keyring.get("A") == Keyring().get("A") == "hunter22"
+
+
+def test_a_locked_keyring_is_called_that(session: SecretService) -> None:
+    session.unlock()
+    Keyring().set("A", "hunter22")
+    session.again("another password")
+    for call in (Keyring().probe, lambda: Keyring().get("A"), lambda: Keyring().set("A", "x")):
+        said = refusal(call)
         assert (said.what, said.exit_code) == ("The keyring is locked.", 7)
         assert "--store file" in said.next_step
+    session.again()
+    assert Keyring().get("A") == "hunter22"
 
 
 def test_without_a_bus_there_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +100,7 @@ def test_a_daemon_that_dies_is_noticed_and_its_successor_used(session: SecretSer
 
 
 ALTERNATIVE = """
+import os
 from keyring.backend import KeyringBackend
 
 class Keyring(KeyringBackend):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ...config.paths import Paths
 from ...domain.errors import HarnessError
 from ...domain.seams import Place
 from . import Check
@@ -14,12 +13,13 @@ if TYPE_CHECKING:
     from ...config.vault import Stores
 
 
-def all_of(paths: Paths) -> list[Check]:
+def all_of() -> list[Check]:
     """The keyring, then each known key. A machine without a keyring is in order as long as no key is in it."""
-    from ...config.vault import Stores, known
+    from ...config.vault import known
+    from ..key import here
 
     try:
-        stores = Stores.of(paths.home, os.environ)
+        stores = here()
         places = known(stores, os.environ)
     except HarnessError as error:
         return [Check("keys", False, error.what, error.next_step)]

@@ -69,7 +69,7 @@ class SealedFile:
         if not passphrase:
             raise CredentialError("The passphrase is empty.", "Type it again.")
         data = private.read(self.path)
-        head = self._checked(data)[: _HEADER - 12] if data else _new_head(self._work)
+        head = self._checked(data)[: _HEADER - 12] if data is not None else _new_head(self._work)
         key = _Key(head, _derive(head, passphrase))
         if data is not None:
             self._open(data, key)
@@ -96,7 +96,7 @@ class SealedFile:
         with self._turn, private.alone(self.path):
             data = private.read(self.path)
             key = self._opened(data)
-            kept = self._open(data, key) if data else {}
+            kept = self._open(data, key) if data is not None else {}
             had = kept.pop(without, None) is not None
             if more or had:
                 private.replace(self.path, _seal(kept | more, key))
