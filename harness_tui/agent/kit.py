@@ -11,6 +11,7 @@ from ..domain.ledger import Ledger
 from ..domain.redaction import Redaction
 from ..domain.seams import Clock, Environment, Log, Model
 from ..domain.task import RunSpec
+from ..models.router import MAIN
 from .guardrails import Guardrail
 
 
@@ -20,12 +21,18 @@ class History(Log, Protocol):
     async def stream(self, run: str) -> list[Envelope]: ...
 
 
+class ModelFor(Protocol):
+    """Builds the model that a run has for a role."""
+
+    def __call__(self, spec: RunSpec, role: str = MAIN) -> Model: ...
+
+
 @dataclass(slots=True)
 class Kit:
     """The owner's parts.
 
     Attributes:
-        model: builds the run's model; called once per run.
+        model: builds the run's model of a role; the main one once per run.
         environment: builds an unopened world for (spec, session id).
         approval_id: a fresh approval id.
         random: uniform in [0, 1), for the jitter of retries.
@@ -37,7 +44,7 @@ class Kit:
     log: History
     clock: Clock
     ledger: Ledger
-    model: Callable[[RunSpec], Model]
+    model: ModelFor
     environment: Callable[[RunSpec, str], Environment]
     approval_id: Callable[[], str]
     random: Callable[[], float]

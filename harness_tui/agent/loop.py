@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..domain.seams import Environment, Model
 from ..domain.task import Budget, Guardrails, Level, ModelSpec, RunSpec, TaskFile
 from ..domain.views import ApprovalRow
 from ..journal.journal import Journal
+from ..models.router import MAIN
 from ..tools.plain import PlainEnvironment
 from ..tools.tool import Tool
 from .driver import Driver
@@ -76,12 +77,14 @@ class AgentLoop:
     Args:
         approve: decides calls that ask (L2: destructive and network tools); without it they are denied.
         guardrails: more guardrails, after the task's own.
+        roles: models of named roles (`compactor`, `judge`); any other role is `model`.
     """
 
     model: Model
     tools: Sequence[Tool[..., Any]] = ()
     approve: Approve | None = None
     guardrails: tuple[Guardrail, ...] = field(default=())
+    roles: Mapping[str, Model] = field(default_factory=dict)
 
     async def run(self, task: Task, world: World | None = None) -> Result:
         """Run to the end. Raises SetupError when the journal cannot be written; everything else is in the result."""
@@ -126,7 +129,7 @@ class AgentLoop:
             log=journal,
             clock=clock,
             ledger=Ledger(),
-            model=lambda _: self.model,
+            model=lambda _, role=MAIN: self.roles.get(role, self.model),
             environment=environment,
             approval_id=lambda: f"A-{next(numbers)}",
             random=random.random,

@@ -16,7 +16,7 @@ import msgspec
 from ..domain.errors import HarnessError
 from ..domain.events import ApprovalDecided, ApprovalResolved, CancelRequested, Event, name_of
 from ..domain.messages import ModelRequest
-from ..models.model_cassette import NOTHING, Failure
+from ..models.model_cassette import Failure
 from .tape import Act, ActName, Commit, Kept, Loaded, RunRecord, Said, Value
 
 T = TypeVar("T")
@@ -31,14 +31,14 @@ class Playback:
 
     Attributes:
         front: the first record that is not used up.
-        asked_before: the last request the model was recorded with.
+        asked_before: the last request the model of each role was recorded with.
         difference: where the replay first went another way, or "".
         stopped: set when the lifecycle is to be stopped: here its engine ended, or the recording does.
         lives: another engine took over from here.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
-        self.asked_before: ModelRequest = NOTHING
+        self.asked_before: dict[str, ModelRequest] = {}
         self.difference = ""
         self.stopped = asyncio.Event()
         self.lives = False

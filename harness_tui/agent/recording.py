@@ -26,6 +26,7 @@ from ..domain.seams import Environment, Interlude, Model, Performed, ToolOutcome
 from ..domain.task import Level, RunSpec
 from ..models.cassette import VERSION, Record, Writer, fingerprint, load
 from ..models.model_cassette import Exchange, Failure, Recording
+from ..models.router import MAIN
 from .effects import without_secrets
 from .kit import History, Kit
 from .tape import Act, ActName, Commit, Here, Kept, Loaded, RunHeader, RunRecord, Said, Value, Written
@@ -41,7 +42,7 @@ def recorded(kit: Kit, uid: str, spec: RunSpec) -> Kit:
         kit,
         log=RecordedLog(kit.log, to),
         ledger=RecordedLedger(kit.ledger.accounts, kit.ledger.defaults, to.value),
-        model=lambda s: to.model(kit.model(s)),
+        model=lambda s, role=MAIN: to.model(kit.model(s, role), role),
         environment=lambda s, session: RecordedWorld(kit.environment(s, session), to),
         approval_id=to.each("approval", kit.approval_id),
         random=to.each("random", kit.random),
@@ -112,8 +113,8 @@ class Recorder:
     def kept(self, events: Iterable[Event]) -> tuple[Kept, ...]:
         return tuple(Kept.of(self._kit.redaction.deep(event)) for event in events)
 
-    def model(self, model: Model) -> Model:
-        return Recording(model, lambda exchange: self.write(Said(self.now, self._clean(exchange))), self.hide)
+    def model(self, model: Model, role: str) -> Model:
+        return Recording(model, lambda exchange: self.write(Said(self.now, self._clean(exchange), role)), self.hide)
 
     @property
     def hide(self) -> Redaction:

@@ -32,7 +32,8 @@ from ..domain.money import Price
 from ..domain.seams import Environment, Interlude, Performed, ToolOutcome, Verdict
 from ..domain.task import Level, RunSpec
 from ..models.cassette import difference, fingerprint
-from ..models.model_cassette import outcome
+from ..models.model_cassette import NOTHING, outcome
+from ..models.router import MAIN, of_role
 from .driver import Driver
 from .kit import Kit
 from .playback import Playback
@@ -135,7 +136,7 @@ def _kit(header: RunHeader, tape: Playback, log: ReplayedLog) -> Kit:
         log=log,
         clock=tape,
         ledger=ReplayedLedger(take=tape.value),
-        model=lambda spec: ReplayedModel(tape, spec.model.model),
+        model=lambda spec, role=MAIN: ReplayedModel(tape, of_role(spec, role).model, role),
         environment=environment,
         approval_id=lambda: tape.value("approval", str),
         random=lambda: tape.value("random", float),
@@ -225,19 +226,20 @@ class _Known(msgspec.Struct, frozen=True):
 class ReplayedModel:
     """The recorded model (`seams.Model`)."""
 
-    def __init__(self, tape: Playback, name: str) -> None:
+    def __init__(self, tape: Playback, name: str, role: str) -> None:
         self.name = name
         self.label = f"{name} (replayed)"
         self._tape = tape
+        self._role = role
         self._worst: int | None = None
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
         said = await self._tape.effect("model")
         assert isinstance(said, Said)
         exchange = said.exchange
-        asked = exchange.asked.request(self._tape.asked_before)
-        self._tape.asked_before = asked
-        if fingerprint(request) != exchange.asked.hash:
+        asked = exchange.asked.request(self._tape.asked_before.get(said.role, NOTHING))
+        self._tape.asked_before[said.role] = asked
+        if said.role != self._role or fingerprint(request) != exchange.asked.hash:
             self._tape.fail("The model is asked something else than was recorded:", difference(asked, request))
         self._worst = exchange.worst
         if exchange.failure is None and exchange.answer is None:

@@ -13,6 +13,7 @@ from ..domain.messages import ToolSpec
 from ..domain.task import RunSpec
 from ..models.cassette import Header, Record
 from ..models.model_cassette import Exchange, Failure
+from ..models.router import MAIN
 
 ActName = Literal["open", "baseline", "judge", "perform", "after_batch", "goal", "verify"]
 
@@ -87,10 +88,11 @@ class Act(Record, frozen=True):
 
 
 class Said(Record, frozen=True):
-    """A call of the model."""
+    """A call of the model in a role."""
 
     at: int
     exchange: Exchange
+    role: str = MAIN
 
 
 class Value(Record, frozen=True):

@@ -29,6 +29,7 @@ from ..domain.views import ApprovalRow, RunRow
 from ..journal.blobs import BlobStore
 from ..journal.failpoints import hit
 from ..journal.journal import Journal
+from ..models.router import MAIN
 from ..port.commands import (
     AnyCommand,
     CancelAll,
@@ -157,7 +158,7 @@ class Engine:
             log=self.journal,
             clock=self.clock,
             ledger=self._ledger,
-            model=lambda s: worlds.model(s, vault, sources),
+            model=lambda s, role=MAIN: worlds.model(s, vault, sources, role),
             environment=lambda s, session: worlds.environment(s, session, vault, sources),
             redaction=sources.redaction,
             approval_id=self._approval_id,

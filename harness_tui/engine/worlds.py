@@ -48,8 +48,8 @@ def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
     return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=lambda value: learn([value]))
 
 
-def model(spec: RunSpec, secrets: Vault, sources: Sources) -> Model:
-    """The run's model, behind a router if it has fallbacks; its SDK not yet imported. May wait for a keyring."""
+def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -> Model:
+    """The run's model of a role, behind a router if it has fallbacks; imports no SDK yet. May wait for a keyring."""
     from ..models import api, router
 
     def leg(one: ModelSpec) -> Model:
@@ -58,7 +58,7 @@ def model(spec: RunSpec, secrets: Vault, sources: Sources) -> Model:
             built.dropped.update(sources.dropped(endpoint))  # type: ignore[attr-defined]
         return built
 
-    return router.from_spec(spec.model, leg)
+    return router.from_spec(router.of_role(spec, role), leg)
 
 
 def uses_browser(spec: RunSpec) -> bool:

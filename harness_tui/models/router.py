@@ -19,14 +19,22 @@ from ..domain.errors import ModelError
 from ..domain.messages import Answer, Delta, Mark, Message, ModelRequest, Usage
 from ..domain.money import Price, weakest
 from ..domain.seams import Model
-from ..domain.task import ModelSpec
+from ..domain.task import ModelSpec, RunSpec
 from .retry import MAX_DELAY
+
+MAIN = "main"
+"""The role of the model that does the task."""
 
 PATIENCE = 3
 """Passing failures in a row after which the next leg is asked instead."""
 
 _OUR_FAULT = frozenset({400, 413, 422})
 """HTTP statuses that blame the request: another model would be asked the same."""
+
+
+def of_role(spec: RunSpec, role: str) -> ModelSpec:
+    """The model of a named role (`compactor`, `judge`); one that is not registered is the main model."""
+    return spec.roles.get(role, spec.model)
 
 
 def from_spec(spec: ModelSpec, build_leg: Callable[[ModelSpec], Model]) -> Model:

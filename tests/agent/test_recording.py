@@ -341,22 +341,25 @@ async def _any_run(path: Path, steps: list[str], words: list[str], haps: list[st
 
 async def _word(b: Taped, driver: Driver, row: Any, word: str) -> bool:
     """What the operator, the clock or the machine does to a run that waits; False: the engine is to die."""
-    await asyncio.sleep(0.003)
+    await asyncio.sleep(0.002)
     match word:
         case "crash":
             return False
         case "cancel":
             await driver.cancel("me", "")
+        case _ if row.kind == "in_doubt":
+            said = {"approved": "again", "denied": "did_not"}.get(word, "happened")
+            await driver.decide(inp.Resolved(row.id, said, "me"))  # type: ignore[arg-type]
         case "park":
             await b.clock.advance(15 * 60 + 1)
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(0.002)
             await driver.decide(inp.Decided(row.id, "approved", "me", row.digest))
         case "expire":
             for _ in range(100):
                 await b.clock.advance(3600)
         case _:
             await driver.decide(inp.Decided(row.id, word, "me", row.digest))  # type: ignore[arg-type]
-    await asyncio.sleep(0.003)
+    await asyncio.sleep(0.002)
     return True
 
 

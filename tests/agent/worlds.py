@@ -196,7 +196,7 @@ class Bench:
             log=self.journal,
             clock=self.clock,
             ledger=self.ledger,
-            model=lambda _: self.model,
+            model=lambda *_: self.model,
             environment=lambda _, session: FakeWorld(session, self.shared),  # type: ignore[arg-type,return-value]
             approval_id=self._fresh,
             random=lambda: 0.5,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness_tui.agent.loop import AgentLoop
+from harness_tui.config.clock import SystemClock
+from harness_tui.config.vault import Stores
 from harness_tui.domain.errors import CredentialError, ModelError
 from harness_tui.domain.messages import Answer, Message, ModelRequest, Text, ToolCall, ToolResult, ToolSpec, Usage
 from harness_tui.domain.money import Price
-from harness_tui.domain.task import ModelSpec
+from harness_tui.domain.task import ModelSpec, RunSpec, TaskFile
+from harness_tui.engine import worlds
+from harness_tui.journal.blobs import BlobStore
+from harness_tui.journal.journal import Journal
 from harness_tui.models import router
 from harness_tui.models.api import ApiKind
 from harness_tui.models.router import PATIENCE, Router
@@ -190,6 +197,21 @@ def test_a_fallback_without_its_key_is_said_before_anything_starts() -> None:
 
     with pytest.raises(CredentialError, match="CLOUD_KEY"):
         router.from_spec(SPEC, build)
+
+
+async def test_a_role_that_is_not_named_is_the_main_model(tmp_path: Path) -> None:
+    judge = ModelSpec("stand-in", "strict")
+    spec = RunSpec(TaskFile("do it"), ModelSpec("stand-in", "main one"), roles={"judge": judge})
+    sources = worlds.Sources(Stores.of(tmp_path, {}), {}, BlobStore(tmp_path))
+    vault = worlds.vault(spec, {}, sources)
+    named = [worlds.model(spec, vault, sources, role).name for role in ("main", "judge", "compactor")]
+    assert named == ["main one", "strict", "main one"]
+    main, strict = leg("main one"), leg("strict")
+    library = AgentLoop(main, roles={"judge": strict})
+    journal = await Journal.open(None, SystemClock())
+    kit = library._kit(journal, SystemClock())
+    assert [kit.model(spec), kit.model(spec, "judge"), kit.model(spec, "compactor")] == [main, strict, main]
+    await journal.close()
 
 
 LOOK = (ToolSpec("look", "Looks.", {"type": "object"}),)
