@@ -217,6 +217,6 @@ def test_the_card_of_a_budget_says_who_limits_and_what_each_model_took() -> None
         bench.press("j")
     bench.press("enter")
     run = "\n".join(bench.screen()[0])
-    assert "small-1   1 calls, 11,000 tok (35%), $0.12 priced" in run
+    assert "small-1   1 call, 11,000 tok (35%), $0.12 priced" in run
     assert "40,000 tok, set by the run itself" in run
     assert "run:r18" in str(bench.press("Y"))

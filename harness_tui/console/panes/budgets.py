@@ -12,12 +12,12 @@ from ...domain.forecast import forecast
 from ...domain.forecast import words as forecast_words
 from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
-from ...domain.views import BudgetRow
+from ...domain.views import BudgetRow, RunRow, Share
 from ..lines import Line, Span, blank
 from ..stores.selection import window
 from . import empty
 from .table import Chosen, Column, choose, heads, pointed, row
-from .words import SECOND, age, tokens
+from .words import SECOND, age, day, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -185,38 +185,35 @@ def facts(m: Model, budget: BudgetRow) -> list[tuple[str, str]]:
     """A budget in full: limits and who set them, money and its mark, pace and forecast, and what each model took."""
     seen = forecast(budget, m.now(), m.world.roots())
     run = m.world.views.runs.get(budget.scope.partition(":")[2])
-    limits = [f"{budget.limit:,} tok" if budget.limit else "", dollars(budget.usd_limit) if _limited(budget) else ""]
-    origin = budget.by or ("the run itself" if budget.scope.startswith("run:") else "")
     pace = [f"{seen.tokens_hour:,} tok" if seen.tokens_hour else "", dollars(seen.usd_hour) if seen.usd_hour else ""]
+    money = _marked(dollars(budget.money), budget.mark)
+    date = day(seen.at, m.offset)
+    at = f"{'' if date == m.today else f'{date} '}{m.clock(seen.at, seconds=False)}"
     out = [
-        ("spent", f"{budget.spent:,} tok, {_priced(budget)}" if budget.spent else "nothing"),
+        ("spent", f"{budget.spent:,} tok, {money}" if budget.spent else "nothing"),
         ("held", f"{budget.held:,} tok, {_held(m, budget)} for calls under way" if budget.held else ""),
-        (
-            "limit",
-            (" and ".join(filter(None, limits)) or "none") + (f", set by {origin}" if origin and any(limits) else ""),
-        ),
-        ("pace", f"{' and '.join(filter(None, pace))} an hour" if any(pace) else "idle"),
-        ("forecast", forecast_words(seen, m.now(), m.clock(seen.at, seconds=False))),
+        ("limit", _limits(budget)),
+        ("pace", f"{' and '.join(filter(None, pace))} an hour" if any(pace) else ""),
+        ("forecast", forecast_words(seen, m.now(), at)),
     ]
     if run:
         out.append(("run", f"{run.title}: {run.state}"))
-        for model, share in run.models.items():
-            part = f"{share.tokens * 100 // max(1, run.usage.total)}%"
-            out.append(
-                (
-                    model,
-                    f"{share.calls} calls, {share.tokens:,} tok ({part}), {_marked(dollars(share.usd), share.mark)}",
-                )
-            )
+        out += [(model, _share(share, run)) for model, share in run.models.items()]
     return [(label, value) for label, value in out if value]
 
 
-def _limited(budget: BudgetRow) -> bool:
-    return budget.usd_limit is not None
+def _share(share: Share, run: RunRow) -> str:
+    part = share.tokens * 100 // max(1, run.usage.total)
+    calls = "1 call" if share.calls == 1 else f"{share.calls:,} calls"
+    return f"{calls}, {share.tokens:,} tok ({part}%), {_marked(dollars(share.usd), share.mark)}"
 
 
-def _priced(budget: BudgetRow) -> str:
-    return _marked(dollars(budget.money), budget.mark)
+def _limits(budget: BudgetRow) -> str:
+    """`40,000 tok and $2.00, set by ada`; `none`."""
+    tok = [f"{budget.limit:,} tok"] if budget.limit else []
+    usd = [dollars(budget.usd_limit)] if budget.usd_limit is not None else []
+    by = budget.by or ("the run itself" if budget.scope.startswith("run:") else "")
+    return " and ".join([*tok, *usd]) + (f", set by {by}" if by else "") if tok or usd else "none"
 
 
 def _marked(money: str, mark: str) -> str:

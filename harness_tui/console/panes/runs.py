@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("id", 4, keep=10),
     Column("title", 14, keep=8, flex=2, most=28),
-    Column("state", 7, keep=9),
+    Column("state", 8, keep=9),
     Column("may", 5, keep=6),
     Column("tok", 6, right=True, keep=4),
     Column("$", 6, right=True, keep=2),
