@@ -80,8 +80,8 @@ class Recorder:
                 self._writer = Writer.resume(path, hide, self._told)
             else:
                 self._writer = Writer.create(path, header, hide, self._told)
-        except HarnessError as error:
-            self._told(str(error))
+        except (HarnessError, OSError) as error:
+            self._told(f"Nothing is recorded. {error}")
 
     def _continues(self, path: Path, started: int) -> bool:
         header, records = load(path, RunHeader, RunRecord)

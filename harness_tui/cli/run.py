@@ -77,15 +77,17 @@ def run(
 
 def _recorded(start: StartRun, path: Path) -> StartRun:
     """The same run, written to a new file. Raises UsageError where that cannot be."""
+    import os
+
     from msgspec.structs import replace
 
     from ..domain.errors import UsageError
 
     path = path.expanduser().absolute()
-    if path.exists():
+    if os.path.lexists(path):
         raise UsageError(f"{path} exists, and a recording never overwrites.", "Give --record another name.")
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent} to record into.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path.parent} is no folder one can record into.")
     return replace(start, spec=replace(start.spec, record=str(path)))
 
 

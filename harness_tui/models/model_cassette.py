@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from typing import cast
 
 import msgspec
 
@@ -127,12 +129,14 @@ class Recording:
         answer: Answer | None = None
         failure: Failure | None = None
         try:
-            async for item in self._model.stream(request):
-                if isinstance(item, Delta):
-                    deltas.append(item)
-                else:
-                    answer = item
-                yield item
+            stream = cast("AsyncGenerator[Delta | Answer]", self._model.stream(request))
+            async with contextlib.aclosing(stream):
+                async for item in stream:
+                    if isinstance(item, Delta):
+                        deltas.append(item)
+                    else:
+                        answer = item
+                    yield item
         except Exception as error:
             failure = Failure.of(error)
             raise

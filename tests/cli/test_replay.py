@@ -7,6 +7,7 @@ import base64
 import html
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import harness_tui
 from harness_tui.agent.replaying import VOLATILE
 from harness_tui.config.paths import Paths
+from harness_tui.demo.stand_in import PACE
 from tests.demo.demo_site import ACCOUNT, SiteProcess
 from tests.models.endpoint_server import chunk, serving, sse, usage
 
@@ -107,6 +109,32 @@ def test_a_recorded_browser_run_needs_no_browser_and_no_site_any_more(
     assert again.json == {**first.json, "replayed": True}, again.err
 
 
+def test_a_recording_goes_on_after_its_engine_was_killed(
+    home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "run.jsonl"
+    monkeypatch.setenv(PACE, "60")
+    running = Running.start(home, "run", "Say hi", "--api", "stand-in", "--record", str(file))
+    running.told("asks the model")
+    running.send(signal.SIGKILL)
+    running.end()
+    cut = replayed(str(file), "--output-format", "json")
+    assert (cut.code, cut.json["error"]) == (1, "The recording ends before the run did.")
+    with file.open("a") as end:
+        end.write('{"record":"comm')
+    monkeypatch.setenv(PACE, "0")
+    try:
+        assert run(home, "engine", "start").code == 0
+        assert run(home, "runs", "tail", "r1").code == 0
+    finally:
+        run(home, "engine", "stop")
+    again = replayed(str(file), "--output-format", "json")
+    assert (again.code, again.json["state"], again.json["attempts"]) == (0, "succeeded", 1), again.json
+    events = replayed(str(file), "--output-format", "stream-json")
+    journal = run(home, "runs", "show", "r1", "--output-format", "stream-json")
+    assert contents(events.out) == contents(journal.out)
+
+
 def test_what_comes_out_another_way_is_shown_and_ends_with_1(home: Paths, tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     first = run(home, "run", "Say hi", "--api", "stand-in", "--record", str(file))
@@ -154,5 +182,5 @@ def test_a_recording_is_refused_before_the_run_starts_where_it_cannot_be(home: P
     assert (taken.code, (tmp_path / "letter").read_text()) == (2, "dear")
     assert "never overwrites" in taken.err
     nowhere = run(home, "run", "x", "--api", "stand-in", "--record", str(tmp_path / "none" / "c"))
-    assert nowhere.code == 2 and "There is no folder" in nowhere.err
+    assert nowhere.code == 2 and "is no folder one can record into" in nowhere.err
     assert run(home, "runs", "list", "--output-format", "json").json == []
