@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain.errors import ModelError
-from harness_tui.domain.messages import Answer, ModelRequest
+from harness_tui.domain.messages import Answer, Delta, ModelRequest
 from harness_tui.domain.task import ModelSpec, RunSpec, Service, TaskFile
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
@@ -204,6 +205,46 @@ async def test_a_run_that_cannot_be_set_up_does_not_hold_the_switch(
         await until(over)
     finally:
         await again.close(now=True)
+
+
+async def test_at_whatever_moment_it_comes_nothing_follows_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy run is killed after each number of its events, at once and a step of the event loop or two later."""
+    did: list[str] = []
+
+    class Restless(ScriptedModel):
+        async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
+            did.append("model")
+            await asyncio.sleep(0)
+            yield call("look")
+
+    world = {"perform": lambda _: did.append("tool")}
+    monkeypatch.setattr(worlds, "model", lambda *_: Restless(price=Cents()))
+    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_: FakeWorld(session, world))
+    engine = await Engine.open(Paths(tmp_path / "h"))
+    spec = RunSpec(TaskFile("x", tools=("look",)), ModelSpec("test", "scripted"))
+    try:
+        for events in range(2, 22):
+            for steps in range(3):
+                run = (await engine.send(StartRun(spec))).id
+                while engine.journal.head(f"{run}/1") < events:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                await engine.send(CancelAll("me"))
+                before = list(did)
+
+                async def over(run: str = run) -> bool:
+                    return not (await engine.run(run)).open
+
+                await until(over)
+                assert did == before, (events, steps)
+                assert (await engine.run(run)).state == "cancelled", (events, steps)
+                assert not any(held(engine)), (events, steps)
+        assert {"model", "tool"} <= set(did)
+    finally:
+        await engine.close(now=True)
 
 
 async def test_a_run_that_is_still_starting_is_ended_too(
