@@ -15,7 +15,9 @@ from harness_tui.config.paths import Paths
 REMEDY = "harness-tui doctor --fix --for tests"
 
 # A test never meets the operator's own keys, home, colours or terminal.
-for _name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_HOST", "OLLAMA_URL", "NO_COLOR", "HARNESS_TUI_DEBUG"):
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY")
+_PLACES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST", "OLLAMA_URL", "OLLAMA_API_KEY")
+for _name in (*_KEYS, *_PLACES, "HARNESS_TUI_KEY_COMMAND", "NO_COLOR", "HARNESS_TUI_DEBUG"):
     os.environ.pop(_name, None)
 
 

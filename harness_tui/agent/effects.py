@@ -19,7 +19,7 @@ from ..domain.redaction import Redaction
 from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
-from ..models.retry import MAX_TRIES, delay
+from ..models.retry import again
 from . import context
 from .guardrails import Turn, defaults
 from .kit import Kit
@@ -43,6 +43,7 @@ class Effects:
         self.world: Environment | None = None
         self._model: Model | None = None
         self._meter = context.Meter()
+        self._first_try = 0
         self._guard = defaults(spec.task.guardrails, *kit.guardrails)
 
     @property
@@ -158,6 +159,8 @@ class Effects:
 
     async def _ask(self, s: at.AttemptState) -> inp.Input:
         hit("model.after_request")
+        if not s.tries:
+            self._first_try = self.kit.clock.now()
         try:
             answer = await self._stream(s)
         except ModelError as error:
@@ -195,15 +198,16 @@ class Effects:
         """What a failed call costs, and whether and when it is tried again."""
         if spent and usd is None and (price := await self._price()) is not None:
             usd = price.worst(spent, 0)
-        tries = s.tries + 1
-        once = error.kind == "context" and not s.squeezed
-        if not once and (error.kind not in ("retry", "broken") or tries >= MAX_TRIES):
+        now, tries = self.kit.clock.now(), s.tries + 1
+        if error.kind == "context" and not s.squeezed:
+            said = f"{error.what} It is shortened once."
+            return inp.ModelBroke(said, error.kind, spent, error.exit_code, now, usd)
+        wait = again(error, tries, (now - (self._first_try or now)) / SECOND, self.kit.random)
+        if wait is None:
             said = str(error) if tries == 1 else f"{error} ({tries} tries)"
             return inp.ModelBroke(said, error.kind, spent, error.exit_code, None, usd)
-        wait = 0.0 if once else delay(tries, error.retry_after, self.kit.random)
-        said = f"{error.what} " + ("It is shortened once." if once else f"Again in {wait:.1f} s.")
-        again = self.kit.clock.now() + int(wait * SECOND)
-        return inp.ModelBroke(said, error.kind, spent, error.exit_code, again, usd)
+        said = f"{error.what} Again in {wait:.1f} s."
+        return inp.ModelBroke(said, error.kind, spent, error.exit_code, now + int(wait * SECOND), usd)
 
     async def _judge(self, s: at.AttemptState, call: at.Call) -> inp.Input:
         judgement = await self._here().judge(call.call, self.spec.task.level)

@@ -128,7 +128,6 @@ def _tables(settings: Settings) -> Iterator[Row]:
         yield "keys.command", [os.environ[variable]], _variable(variable)
     else:
         yield "keys.command", list(file.keys.command), settings.where("keys", "command")
-    yield "keys.file", file.keys.file, settings.where("keys", "file")
 
 
 def _variable(*names: str) -> str:

@@ -48,15 +48,13 @@ class Budgets(_Table, frozen=True):
 
 
 class Keys(_Table, frozen=True):
-    """`[keys]`: further places for keys.
+    """`[keys]`: a further place for keys.
 
     Attributes:
         command: a program that prints the key of that name, `["pass", "show", "{name}"]`; () = none.
-        file: whether keys may be put into the encrypted file.
     """
 
     command: tuple[str, ...] = ()
-    file: bool = False
 
 
 class ConfigFile(_Table, frozen=True):

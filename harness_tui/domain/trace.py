@@ -50,6 +50,8 @@ def _draw(event: ev.Event) -> tuple[str, str, str] | None:
             return "run", "step", f"started: {spec.title or spec.task.prompt}  ({spec.model.model}, {spec.task.level})"
         case ev.AttemptStarted(number=number):
             return "run", "step", f"attempt {number}"
+        case ev.EnvironmentOpened(kind="none", notes=()):
+            return None
         case ev.EnvironmentOpened(kind=kind, notes=notes):
             return "done", "step", f"{kind} opened" + "".join(f"  {note}" for note in notes)
         case ev.EnvironmentClosed(reason=reason):

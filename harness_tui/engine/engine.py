@@ -18,7 +18,7 @@ from ..agent.recording import recorded
 from ..config.clock import SystemClock
 from ..config.paths import Paths
 from ..config.settings import Settings, load_settings
-from ..config.vault import Stores
+from ..config.vault import Entry, Stores
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
@@ -201,6 +201,7 @@ class Engine:
             case StartRun(spec, secrets):
                 self._runs += 1
                 uid = f"r{self._runs}"
+                await asyncio.to_thread(worlds.read_keys, spec, worlds.vault(spec, secrets, self._sources))
                 await self._supervisor.start(uid, spec, secrets)
                 return Reply(uid, f"{uid} started.")
             case CancelRun(run, by, reason):
@@ -215,7 +216,7 @@ class Engine:
             case SetBudget():
                 return await self._set_budget(command)
             case SetSecret(name, value):
-                self._sources.redaction.add([value])
+                self._sources.redaction.add([Entry.decode(name, value).secret])
                 self._sources.stores.session.set(name, value)
                 return Reply(text=f"{name} is known until the engine stops.")
             case Decide():

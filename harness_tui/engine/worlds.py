@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..config.secret_variables import is_secret
 from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
+from ..domain.errors import CredentialError
 from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Environment, Model, Vault
 from ..domain.task import ModelSpec, RunSpec
@@ -46,6 +48,18 @@ def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
     handed = read_env_file(spec.service.env_file) if spec.service else {}
     learn = sources.redaction.add
     return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=lambda value: learn([value]))
+
+
+def read_keys(spec: RunSpec, secrets: Vault) -> None:
+    """Read the keys of a run before it is written down, so that one pasted into its prompt is hidden there too.
+
+    What is missing is said when it is needed. May wait for a keyring.
+    """
+    mains = [spec.model, *spec.roles.values()]
+    for each in [*mains, *(leg for main in mains for leg in main.fallbacks)]:
+        if each.key:
+            with suppress(CredentialError):
+                secrets.secret(each.key, each.url)
 
 
 def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -> Model:

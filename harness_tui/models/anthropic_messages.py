@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +11,7 @@ from ..domain.messages import Answer, ModelRequest
 from .anthropic_stream import MessagesAssembly
 from .anthropic_wire import body_of, error_of, unsendable
 from .family import Assembly
-from .sdk import SdkFamily, drain
-from .sse import Reader
+from .sdk import SdkFamily
 
 ANTHROPIC_HOST = "api.anthropic.com"
 
@@ -64,21 +62,8 @@ class AnthropicMessages(SdkFamily):
     def error(self, body: Any) -> Any:
         return error_of(body)
 
-    async def chunks(self, stream: Any) -> AsyncIterator[Any]:
-        """The stream's events by the type in their JSON: the SDK's own reader passes over those without `event:`."""
-        reader, pieces = Reader(), stream.response.aiter_bytes()
-        async for piece in pieces:
-            for data in reader.feed(piece):
-                if data in ("", "[DONE]"):
-                    continue
-                event = json.loads(data)
-                yield event
-                if isinstance(event, dict) and event.get("type") == "message_stop":
-                    await drain(pieces)
-                    return
-        with suppress(ValueError):  # half an event: the answer is cut
-            for data in reader.end():
-                yield json.loads(data)
+    def ends(self, event: Any) -> bool:
+        return isinstance(event, dict) and event.get("type") == "message_stop"
 
     async def observe(self, request: ModelRequest, answer: Answer) -> tuple[str, ...]:
         """Options that were left out, each said once."""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ..domain.errors import ModelError
 from ..domain.messages import Answer, ModelRequest
 from .error_body import read
-from .family import Assembly, Broken, Refused
+from .family import Assembly, Refused
 from .openai_chat import OpenAIFamily
 from .responses_stream import ENDS, ResponsesAssembly
 from .responses_wire import body_of
-from .sse import Reader
-
-LINGER = 0.5
-"""Seconds a finished stream may take to close, so that its connection can be used again."""
 
 
 class OpenAIResponses(OpenAIFamily):
@@ -50,11 +45,6 @@ class OpenAIResponses(OpenAIFamily):
             async with contextlib.aclosing(super().events(body)) as events:
                 async for event in events:
                     yield event
-                    if isinstance(event, dict) and event.get("type") in ENDS:
-                        with contextlib.suppress(TimeoutError, Broken, Refused, ValueError):
-                            async with asyncio.timeout(LINGER):
-                                await anext(events, None)
-                        return
         except Refused as error:
             if _absent(error):
                 base = "" if self.at.versioned else f", or try --url {self.at.shown.rstrip('/')}/v1"
@@ -66,19 +56,8 @@ class OpenAIResponses(OpenAIFamily):
                 ) from None
             raise
 
-    async def chunks(self, stream: Any) -> AsyncIterator[Any]:
-        """The stream's events. The SDK's own reader stumbles over heartbeats and loses an end without a blank line."""
-        reader = Reader()
-        async for raw in stream.response.aiter_bytes():
-            for data in reader.feed(raw):
-                if data not in ("", "[DONE]"):
-                    yield json.loads(data)
-        for data in reader.end():
-            try:
-                last = json.loads(data)
-            except ValueError:
-                return  # half an event: the answer is cut
-            yield last
+    def ends(self, event: Any) -> bool:
+        return isinstance(event, dict) and event.get("type") in ENDS
 
     def whole(self, text: str) -> Any:
         with contextlib.suppress(ValueError, RecursionError):

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, ClassVar
 
 from . import failures
 from .family import Broken, Family, NoStream, Refused
+from .sse import Reader
 
+DONE = "[DONE]"
 LINGER = 0.5
 """Seconds a finished stream may take to close, so that its connection can be used again."""
 
@@ -28,9 +31,28 @@ class SdkFamily(Family):
     def headers(self) -> dict[str, Any]:
         """Headers of one request, over the SDK's own; `self.sdk.Omit()` leaves one out."""
 
-    def chunks(self, stream: Any) -> AsyncIterator[Any]:
-        """The decoded events of an open stream."""
-        return aiter(stream)
+    def ends(self, event: Any) -> bool:
+        """Whether nothing of the answer comes after this event."""
+        return False
+
+    async def chunks(self, stream: Any) -> AsyncIterator[Any]:
+        """The decoded events of an open stream.
+
+        The SDKs' own readers stumble over heartbeats, pass over events without a name and lose a last event without
+        its blank line.
+        """
+        reader, pieces = Reader(), stream.response.aiter_bytes()
+        async for piece in pieces:
+            for data in reader.feed(piece):
+                event = None if data in ("", DONE) else json.loads(data)
+                if event is not None:
+                    yield event
+                if data == DONE or self.ends(event):
+                    await _drain(pieces)
+                    return
+        with contextlib.suppress(ValueError):  # half an event: the answer is cut
+            for data in reader.end():
+                yield json.loads(data)
 
     def whole(self, text: str) -> Any:
         """The event in an answer of a server that does not stream; None if it is none. Raises Refused."""
@@ -62,6 +84,8 @@ class SdkFamily(Family):
                     yield event
                     return
                 async for chunk in self.chunks(stream):
+                    if isinstance(chunk, dict) and chunk.get("error"):
+                        raise Refused(200, headers, self.error(chunk["error"]))
                     yield chunk
         except sdk.APIStatusError as error:
             body_or_text = error.body if error.body is not None else error.response.text
@@ -84,7 +108,7 @@ class SdkFamily(Family):
         await client.close()
 
 
-async def drain(pieces: AsyncIterator[bytes]) -> None:
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
     """Read the end of a stream whose answer is whole; whatever is wrong with it costs nothing any more."""
     import httpx2
 

@@ -48,7 +48,6 @@ window = 64_000
 
 [keys]
 command = ["pass", "show", "{name}"]
-file = true
 """
 
 
@@ -93,7 +92,7 @@ def test_the_whole_file_is_read_and_each_value_knows_its_line(home: Paths) -> No
 def test_without_a_file_everything_has_its_default(home: Paths) -> None:
     found = load_settings(home)
     assert found.run_budget == Budget()
-    assert (found.prices, found.file.keys.file, found.where("model", "url")) == ({}, False, "default")
+    assert (found.prices, found.where("model", "url")) == ({}, "default")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("textual", "rich", "pydantic", "asyncio", "openai", "anthropic", "playwright", "PIL", "httpx2", "sqlite3")
+SDKS = ("openai", "anthropic", "playwright", "PIL", "httpx2", "genai_prices", "keyring", "cryptography")
+HEAVY = ("textual", "rich", "pydantic", "asyncio", "sqlite3", *SDKS)
 PROBE = """
 import json, sys
 sys.argv = ["harness-tui", *sys.argv[1:]]
@@ -34,6 +35,9 @@ print("\\n" + json.dumps({"code": code, "modules": sorted(sys.modules)}), file=s
         ["approvals", "list", "--output-format", "json"],
         ["budget", "show", "--output-format", "json"],
         ["budget", "show", "--by", "model"],
+        ["key", "--help"],
+        ["config", "show", "--output-format", "json"],
+        ["replay", "--help"],
         ["engine", "status"],
         ["--version"],
     ],

@@ -48,7 +48,7 @@ def whole(home: Paths) -> None:
         ([status(500, {"error": {"message": "boom"}}, retry_after="0")], 5, ("HTTP 500", "Try again later", "4 tries")),
         ([[*sse(chunk(content="half an")), ...]], 5, ("middle of an answer", "server's log", "4 tries")),
         ([sse('{"choices": [{"del')], 5, ("broken JSON", "--url")),
-        ([status(200, b"<html>hello</html>")], 5, ("text/html", "usually ends in /v1")),
+        ([status(200, b"<html>hello</html>")], 5, ("text/html", "HTML page")),
     ],
     ids=["401", "500", "cut", "broken", "html"],
 )

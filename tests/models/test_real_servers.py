@@ -153,7 +153,7 @@ async def test_faults_are_one_sentence_and_worth_another_try(
 async def test_a_run_survives_a_server_that_fails_now_and_then(
     server: aimock.Mock, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(effects, "delay", lambda *_: 0.0)
+    monkeypatch.setattr(effects, "again", lambda *_: 0.0)
     server.faults(drop=1)
     running = asyncio.create_task(AgentLoop(model(server, family)).run(Task("a poem please")))
     while not server.journal():  # noqa: ASYNC110

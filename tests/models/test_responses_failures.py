@@ -16,7 +16,7 @@ from harness_tui.domain.messages import (
     Text,
 )
 from harness_tui.domain.task import Options
-from harness_tui.models import openai_responses
+from harness_tui.models import sdk
 from harness_tui.models.api import ApiKind
 
 from .conversation import ASK, KEY, run
@@ -184,7 +184,7 @@ async def _notes(model: Any) -> tuple[str, ...]:
 
 
 async def test_an_answer_is_not_held_up_by_a_connection_that_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_responses, "LINGER", 0.01)
+    monkeypatch.setattr(sdk, "LINGER", 0.01)
     server: EndpointServer
     async with serving([*sse(*streamed([message("ok")])), asyncio.Event()]) as server:
         _, answer = await run(server, api=API)

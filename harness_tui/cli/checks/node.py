@@ -1,4 +1,4 @@
-"""Node and the npm package whose fake model endpoints the tests talk to: installed into this environment, without root."""
+"""Node and the npm package whose fake model endpoints the tests talk to; installed into this environment."""
 
 from __future__ import annotations
 
