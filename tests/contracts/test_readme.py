@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness_tui.cli.main import app
 from harness_tui.config.taskfile import load_task
 from harness_tui.console.actions import key_table
 from harness_tui.domain import errors
@@ -87,7 +88,7 @@ async def test_the_quick_start_runs(tmp_path: Path) -> None:
     assert out.decode() == "Sunny. ['weather'] model\n"
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "runs", "approvals", "engine", "doctor"])
+@pytest.mark.parametrize("verb", sorted(app.commands))
 def test_every_verb_is_described(verb: str) -> None:
     assert f"harness-tui {verb}" in between_commands()
 
