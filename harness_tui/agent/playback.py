@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -19,7 +19,11 @@ from ..domain.messages import ModelRequest
 from ..models.model_cassette import Failure
 from .tape import Act, ActName, Commit, Kept, Loaded, RunRecord, Said, Value
 
-T = TypeVar("T")
+OUTSIDE = (ApprovalDecided, ApprovalResolved, CancelRequested)
+"""Events that came from outside, and tell all that came."""
+
+HOPS = 8
+"""Turns of the event loop in which a task that was let go is sure to come to its next wait."""
 
 
 class Different(HarnessError):
@@ -34,16 +38,18 @@ class Playback:
         asked_before: the last request the model of each role was recorded with.
         difference: where the replay first went another way, or "".
         stopped: set when the lifecycle is to be stopped: here its engine ended, or the recording does.
+        entered: what comes from outside is being appended.
         lives: another engine took over from here.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.asked_before: dict[str, ModelRequest] = {}
         self.difference = ""
+        self.entered = False
         self.stopped = asyncio.Event()
         self.lives = False
         self._records = records
-        self._used = [isinstance(record, Value) for record in records]
+        self._used = [False] * len(records)
         self.front = 0
         self._now = 0
         self._delivered = -1
@@ -56,6 +62,8 @@ class Playback:
         self._values: dict[str, deque[int]] = defaultdict(deque)
         for at, record in enumerate(records):
             match record:
+                case Act(act="close") if self._is_stop(at + 1):
+                    self._used[at] = True
                 case Act() | Said():
                     self._effects.append(at)
                 case Commit(_, writes):
@@ -74,6 +82,11 @@ class Playback:
         return self.front >= len(self._records)
 
     @property
+    def knocks(self) -> bool:
+        """Whether the next thing comes from outside."""
+        return not self.over and self._from_outside(self.front) is not None
+
+    @property
     def next(self) -> str:
         return self._name(self.front)
 
@@ -88,6 +101,7 @@ class Playback:
         """Keep the first difference; what follows from it is of no interest."""
         self.difference = self.difference or what
         self.stopped.set()
+        self._moved.set()
 
     def fail(self, what: str, shown: str) -> NoReturn:
         self.differs(f"{what}\n{shown}")
@@ -116,12 +130,16 @@ class Playback:
         record = self._records[at]
         return isinstance(record, Loaded) and record.fresh and at > 0
 
+    def _is_stop(self, at: int) -> bool:
+        """Whether an engine ended before the record `at`: it closed the world by itself then."""
+        return at >= len(self._records) or self._reborn(at)
+
     def _from_outside(self, at: int) -> Event | None:
         record = self._records[at]
         if not isinstance(record, Commit):
             return None
         events = (kept.event() for written in record.writes for kept in written.events)
-        return next((e for e in events if isinstance(e, ApprovalDecided | ApprovalResolved | CancelRequested)), None)
+        return next((e for e in events if isinstance(e, OUTSIDE)), None)
 
     def _outside_before(self, until: int) -> bool:
         return any(not self._used[at] and self._from_outside(at) for at in range(self.front, until))
@@ -141,7 +159,7 @@ class Playback:
 
     async def turn(self) -> None:
         """Wait while what comes next comes from outside."""
-        while not self.over and (self._reborn(self.front) or self._from_outside(self.front)):
+        while self.knocks or (not self.over and self._reborn(self.front)):
             await self._moved.wait()
 
     async def effect(self, name: ActName | Literal["model"]) -> Act | Said:
@@ -163,7 +181,39 @@ class Playback:
             shown = f"- {self._name(at)}\n+ {name}"
             self.fail("The lifecycle goes another way than was recorded:", shown)
         self._take(at)
+        while self.knocks and not self.entered and not self.stopped.is_set():
+            # Recorded between an effect and its append: it had the lock already when the effect ended.
+            await self._moved.wait()
         return record
+
+    def expects(self, name: str) -> bool:
+        """Whether this life takes another value of that name."""
+        return bool(self._values[name]) and self._values[name][0] < self._end()
+
+    async def enter(self) -> None:
+        """Something from outside is about to be appended: let who waits for that go on."""
+        self.entered = True
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        for _ in range(HOPS):
+            await asyncio.sleep(0)
+        self.entered = False
+
+    async def close(self) -> None:
+        """The world was closed, and what came from outside meanwhile is in before the lifecycle goes on."""
+        while not self.stopped.is_set():
+            at = self._effects[0] if self._effects else len(self._records)
+            if at < self._end() and not self._outside_before(at):
+                self._mind(at)
+                if self._name(at) != "close":
+                    self.fail("The lifecycle goes another way than was recorded:", f"- {self._name(at)}\n+ close")
+                self._take(at)
+                break
+            if at >= self._end() and not self._outside_before(self._end()):
+                self._mind(self._end())
+            await self._moved.wait()
+        while not self.stopped.is_set() and self.knocks:
+            await self._moved.wait()
 
     def _name(self, at: int) -> str:
         match self._records[at]:
@@ -173,6 +223,8 @@ class Playback:
                 return "model"
             case Commit(_, writes):
                 return ", ".join(name_of(kept.event()) for written in writes for kept in written.events)
+            case Value(name):
+                return name
             case record:
                 return type(record).__name__.lower()
 
@@ -221,8 +273,11 @@ class Playback:
         if not self._values[name] or self._values[name][0] > self._end():
             self._mind(self._end())
             raise asyncio.CancelledError  # the engine ended before it came to this
-        record = self._records[self._values[name].popleft()]
+        at = self._values[name].popleft()
+        record = self._records[at]
         assert isinstance(record, Value)
+        self._use(at)
+        self.advance()
         return msgspec.json.decode(bytes(record.value), type=kind)
 
     # -- the clock -----------------------------------------------------------------------------------------------
@@ -231,8 +286,9 @@ class Playback:
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Time passes at once, unless what comes next comes from outside."""
-        await self.turn()
+        """Time passes at once, unless something from outside comes first, which ends this sleep."""
+        if self.knocks or (not self.over and self._reborn(self.front)):
+            await asyncio.Event().wait()
         self._now += int(seconds * 1_000_000)
 
 

@@ -214,7 +214,7 @@ class RecordedWorld:
         await self._did("open", None, self._world.open(), lambda _: (self._look(), ()))
 
     async def close(self) -> None:
-        await self._world.close()
+        await self._did("close", None, self._world.close(), lambda _: (None, ()))
 
     async def baseline(self) -> tuple[dict[str, Any] | None, tuple[Event, ...]]:
         return await self._did("baseline", None, self._world.baseline(), lambda taken: taken)

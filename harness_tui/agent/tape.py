@@ -15,7 +15,7 @@ from ..models.cassette import Header, Record
 from ..models.model_cassette import Exchange, Failure
 from ..models.router import MAIN
 
-ActName = Literal["open", "baseline", "judge", "perform", "after_batch", "goal", "verify"]
+ActName = Literal["open", "baseline", "judge", "perform", "after_batch", "goal", "verify", "close"]
 
 
 class RunHeader(Header, frozen=True, kw_only=True):

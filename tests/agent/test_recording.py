@@ -119,14 +119,14 @@ async def test_a_verified_run_with_its_approval(journal: Journal, tmp_path: Path
         "baseline",
         *("model", "judge", "perform", "after_batch", "goal"),
         *("model", "judge", "judge", "perform", "after_batch", "goal"),
-        *("model", "verify"),
+        *("model", "verify", "close"),
     ]
 
 
 async def test_retries_a_price_and_a_half_answer(journal: Journal, tmp_path: Path) -> None:
     cut = Answer((Text("hal"),), Usage(9, 4), "cut")
     late = ModelError("429.", kind="retry", retry_after=1000.0, status=429)
-    script = (ModelError("503.", kind="broken", spent=7), cut, late, call("look"), say("done"))
+    script = (ModelError("503.", kind="retry", spent=7), late, cut, call("look"), say("done"))
     b = Taped(journal, tmp_path / "c", *script, price=Cents())
     _, task = await b.start()
     while not task.done():
@@ -311,15 +311,24 @@ def _happen(b: Taped, hap: str) -> None:
     st.lists(_WORD, max_size=4),
     st.lists(_HAP, max_size=3),
     st.sampled_from([100_000, 1500]),
+    st.none() | st.integers(0, 12),
 )
 def test_any_run_is_replayed_with_equal_events(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[str], words: list[str], haps: list[str], tokens: int
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[str],
+    words: list[str],
+    haps: list[str],
+    tokens: int,
+    cancel: int | None,
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "c"
-    asyncio.run(_any_run(path, steps, words, haps, tokens))
+    asyncio.run(_any_run(path, steps, words, haps, tokens, cancel))
 
 
-async def _any_run(path: Path, steps: list[str], words: list[str], haps: list[str], tokens: int) -> None:
+async def _any_run(
+    path: Path, steps: list[str], words: list[str], haps: list[str], tokens: int, cancel: int | None
+) -> None:
+    """cancel: after so many looks at it the run is cancelled, wherever it is."""
     journal = await Journal.open(None, ManualClock())
     try:
         b = Taped(journal, path, *map(_item, steps), price=Cents(), tokens=tokens)
@@ -328,6 +337,8 @@ async def _any_run(path: Path, steps: list[str], words: list[str], haps: list[st
         driver, task = await b.start()
         async with asyncio.timeout(30):
             while not task.done():
+                if cancel is not None and (cancel := cancel - 1) < 0:
+                    cancel = await driver.cancel("me", "now")
                 open_rows = [a for a in journal.views.approvals.values() if a.open]
                 if not open_rows:
                     await b.clock.advance(1)
@@ -375,6 +386,15 @@ async def _short(journal: Journal, path: Path) -> Taped:
 
 def _edited(path: Path, edit: Callable[[str], str]) -> None:
     path.write_text("".join(edit(line) for line in path.read_text().splitlines(keepends=True)))
+
+
+async def test_a_recording_without_one_of_its_lines_is_told_apart(journal: Journal, tmp_path: Path) -> None:
+    await _short(journal, tmp_path / "c")
+    lines = (tmp_path / "c").read_bytes().splitlines(keepends=True)
+    for at in range(1, len(lines) - 1):
+        (tmp_path / "less").write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
+        result, _ = await played(tmp_path / "less")
+        assert result.difference, lines[at]
 
 
 @pytest.mark.parametrize(
