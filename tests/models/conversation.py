@@ -20,7 +20,8 @@ async def run(
     server: EndpointServer, request: ModelRequest = ASK, key: str = KEY, api: str | None = None, **more: Any
 ) -> tuple[list[Delta], Answer]:
     """The deltas and the answer of one call; `more` goes to `ApiKind.build` (options, dropped, price)."""
-    model = ApiKind.build(server.url, "tiny", key, api, key_source="OPENAI_API_KEY", **more)
+    source = "OPENAI_API_KEY" if key else "no key"
+    model = ApiKind.build(server.url, "tiny", key, api, key_source=source, **more)
     try:
         items = [item async for item in model.stream(request)]
     finally:
