@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from ..domain.messages import Answer, Delta, Part, ToolCall
 from ..domain.money import Price, from_usd
 from ..domain.redaction import Redaction
 from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
+from ..domain.spending import LONG_WAIT
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
 from ..models.retry import again
@@ -25,6 +27,7 @@ from .guardrails import Turn, defaults
 from .kit import Kit
 
 SECOND = 1_000_000
+LONG = LONG_WAIT / SECOND
 SETTLE_GRACE = 10.0
 """Seconds a started destructive call may take to end after a cancel or a stop."""
 
@@ -206,8 +209,9 @@ class Effects:
         if wait is None:
             said = str(error) if tries == 1 else f"{error} ({tries} tries)"
             return inp.ModelBroke(said, error.kind, spent, error.exit_code, None, usd)
-        said = f"{error.what} Again in {wait:.1f} s."
-        return inp.ModelBroke(said, error.kind, spent, error.exit_code, now + int(wait * SECOND), usd)
+        due = now + int(wait * SECOND)
+        when = f"Again in {wait:.1f} s." if wait < LONG else f"Waiting until {_clock_time(due)}."
+        return inp.ModelBroke(f"{error.what} {when}", error.kind, spent, error.exit_code, due, usd)
 
     async def _judge(self, s: at.AttemptState, call: at.Call) -> inp.Input:
         judgement = await self._here().judge(call.call, self.spec.task.level)
@@ -247,6 +251,12 @@ class Effects:
         if self.world is None:
             raise EnvironmentLost("the environment is not open")
         return self.world
+
+
+def _clock_time(us: int) -> str:
+    """`14:20`, with the date when it is not today's, in the zone of this machine."""
+    at, today = datetime.fromtimestamp(us / SECOND), datetime.now().date()
+    return f"{at:%H:%M}" if at.date() == today else f"{at:%Y-%m-%d %H:%M}"
 
 
 def without_secrets(hide: Redaction, part: Part) -> Part:

@@ -63,6 +63,8 @@ def of_shown_run(row: RunRow) -> dict[str, Any]:
         "may": row.may,
         "notes": row.notes,
         "waits": row.waits or None,
+        "retry_at": stamp(row.retry_at),
+        "mark": row.mark,
         "budget_tokens": row.budget_tokens,
     }
     return {**of_run(row), **{key: about[key] for key in ("kind", "title", "workspace", "started")}, **more}
