@@ -16,7 +16,7 @@ import msgspec
 from ..domain.errors import HarnessError
 from ..domain.events import ApprovalDecided, ApprovalResolved, CancelRequested, Event, name_of
 from ..domain.messages import ModelRequest
-from ..models.model_cassette import Failure
+from ..models.cassette.model import Failure
 from .tape import Act, ActName, Commit, Kept, Loaded, RunRecord, Said, Value
 
 OUTSIDE = (ApprovalDecided, ApprovalResolved, CancelRequested)

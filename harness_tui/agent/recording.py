@@ -24,8 +24,8 @@ from ..domain.money import Price
 from ..domain.redaction import Redaction
 from ..domain.seams import Environment, Interlude, Model, Performed, ToolOutcome, Verdict
 from ..domain.task import Level, RunSpec
-from ..models.cassette import VERSION, Record, Writer, fingerprint, load
-from ..models.model_cassette import Exchange, Failure, Recording
+from ..models.cassette.form import VERSION, Record, Writer, fingerprint, load
+from ..models.cassette.model import Exchange, Failure, Recording
 from ..models.router import MAIN
 from .effects import without_secrets
 from .kit import History, Kit

@@ -31,8 +31,8 @@ from ..domain.messages import Answer, Delta, ModelRequest, ToolCall
 from ..domain.money import Price
 from ..domain.seams import Environment, Interlude, Performed, ToolOutcome, Verdict
 from ..domain.task import Level, RunSpec
-from ..models.cassette import difference, fingerprint
-from ..models.model_cassette import NOTHING, outcome
+from ..models.cassette.form import difference, fingerprint
+from ..models.cassette.model import NOTHING, outcome
 from ..models.router import MAIN, of_role
 from .driver import Driver
 from .kit import Kit

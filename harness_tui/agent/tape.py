@@ -11,8 +11,8 @@ from ..domain.events import Event
 from ..domain.ledger import Hold, Refused
 from ..domain.messages import ToolSpec
 from ..domain.task import RunSpec
-from ..models.cassette import Header, Record
-from ..models.model_cassette import Exchange, Failure
+from ..models.cassette.form import Header, Record
+from ..models.cassette.model import Exchange, Failure
 from ..models.router import MAIN
 
 ActName = Literal["open", "baseline", "judge", "perform", "after_batch", "goal", "verify", "close"]

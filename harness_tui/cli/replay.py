@@ -29,7 +29,7 @@ def replay(file: Path, output_format: Format) -> None:
 
     from ..agent import replaying
     from ..agent.tape import RunHeader, RunRecord
-    from ..models.cassette import load
+    from ..models.cassette.form import load
     from . import result
     from .run import print_text
 

@@ -99,11 +99,11 @@ class ApiKind(StrEnum):
 
 
 _FAMILIES: dict[ApiKind, tuple[str, str]] = {
-    ApiKind.OPENAI_CHAT: ("openai_chat", "OpenAIChat"),
-    ApiKind.OPENAI_RESPONSES: ("openai_responses", "OpenAIResponses"),
-    ApiKind.ANTHROPIC: ("anthropic_messages", "AnthropicMessages"),
-    ApiKind.GEMINI: ("gemini", "Gemini"),
-    ApiKind.OLLAMA: ("ollama", "Ollama"),
+    ApiKind.OPENAI_CHAT: ("openai.chat", "OpenAIChat"),
+    ApiKind.OPENAI_RESPONSES: ("openai.responses", "OpenAIResponses"),
+    ApiKind.ANTHROPIC: ("anthropic.messages", "AnthropicMessages"),
+    ApiKind.GEMINI: ("gemini.generate", "Gemini"),
+    ApiKind.OLLAMA: ("openai.ollama", "Ollama"),
 }
 """(module, class)"""
 

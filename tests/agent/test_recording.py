@@ -29,7 +29,7 @@ from harness_tui.domain.messages import Answer, Text, ToolCall, Usage
 from harness_tui.domain.redaction import Redaction
 from harness_tui.domain.seams import Interlude, Verdict
 from harness_tui.journal.journal import Journal
-from harness_tui.models.cassette import load
+from harness_tui.models.cassette.form import load
 
 from .worlds import Bench, Cents, ManualClock, ScriptedModel, call, say
 

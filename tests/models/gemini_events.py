@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness_tui.domain.messages import Answer, Message, ModelRequest
-from harness_tui.models.gemini_stream import GeminiAssembly
+from harness_tui.models.gemini.stream import GeminiAssembly
 
 SIGNATURE = "EpwCCpkCAXLI2nwTAz0kfBZ+"
 

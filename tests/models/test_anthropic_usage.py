@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import Answer, Usage
-from harness_tui.models.anthropic_stream import MessagesAssembly
+from harness_tui.models.anthropic.stream import MessagesAssembly
 from harness_tui.models.family import Refused
 
 from .anthropic_events import finish, start, text

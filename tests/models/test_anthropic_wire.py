@@ -31,7 +31,7 @@ from harness_tui.domain.messages import (
     ToolSpec,
 )
 from harness_tui.domain.task import Options
-from harness_tui.models.anthropic_wire import body_of, error_of, messages_of
+from harness_tui.models.anthropic.wire import body_of, error_of, messages_of
 
 # -- the vendor's own types as a checker --------------------------------------------------------------------------
 

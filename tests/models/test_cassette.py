@@ -33,9 +33,9 @@ from harness_tui.domain.messages import (
 from harness_tui.domain.redaction import Redaction
 from harness_tui.domain.task import Options
 from harness_tui.models.api import ApiKind
-from harness_tui.models.cassette import VERSION, Header, Writer, load
-from harness_tui.models.http_cassette import Http, RecordingTransport, ReplayTransport
-from harness_tui.models.model_cassette import Asked, Exchange, Recording, Replay
+from harness_tui.models.cassette.form import VERSION, Header, Writer, load
+from harness_tui.models.cassette.http import Http, RecordingTransport, ReplayTransport
+from harness_tui.models.cassette.model import Asked, Exchange, Recording, Replay
 from tests.agent.worlds import Cents, ScriptedModel, say
 
 from .anthropic_events import finish, start, text, thinking, tool_use

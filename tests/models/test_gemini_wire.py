@@ -25,7 +25,7 @@ from harness_tui.domain.messages import (
     ToolSpec,
 )
 from harness_tui.domain.task import Options
-from harness_tui.models.gemini_wire import OPTIONAL, body_of, contents_of, error_of, model_line, model_path
+from harness_tui.models.gemini.wire import OPTIONAL, body_of, contents_of, error_of, model_line, model_path
 
 from .gemini_events import SIGNATURE, assembled, call, event, faults
 

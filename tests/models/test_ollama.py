@@ -9,7 +9,7 @@ import pytest
 from harness_tui.domain.messages import Answer, Message, ModelRequest
 from harness_tui.domain.money import Free
 from harness_tui.models.api import ApiKind
-from harness_tui.models.ollama import Ollama
+from harness_tui.models.openai.ollama import Ollama
 
 from .conversation import ASK
 from .ollama_server import OllamaServer, ollama
@@ -66,7 +66,7 @@ async def test_an_older_server_tells_the_window_only_if_its_modelfile_sets_one(
 
 @pytest.mark.parametrize("how", [{"mute": True}, {"broken": True}])
 async def test_no_word_about_the_window_is_no_error(how: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness_tui.models.ollama.ASK_TIMEOUT", 0.1)
+    monkeypatch.setattr("harness_tui.models.openai.ollama.ASK_TIMEOUT", 0.1)
     model, answer, _ = await one("Hello", **how)
     assert model.window is None
     assert (answer.message.text, answer.notes) == ("Hi", ())

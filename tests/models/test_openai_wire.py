@@ -29,8 +29,8 @@ from harness_tui.domain.messages import (
 from harness_tui.domain.task import Options
 from harness_tui.models.assembly import parse_arguments
 from harness_tui.models.estimate import request_tokens, text_tokens
-from harness_tui.models.openai_stream import ChatAssembly
-from harness_tui.models.openai_wire import body_of, messages_of
+from harness_tui.models.openai.chat_stream import ChatAssembly
+from harness_tui.models.openai.chat_wire import body_of, messages_of
 
 NAMES = st.text(string.ascii_lowercase + "_", min_size=1, max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -26,8 +26,8 @@ from harness_tui.domain.messages import (
 )
 from harness_tui.domain.task import Options
 from harness_tui.models.family import Refused
-from harness_tui.models.responses_stream import ResponsesAssembly
-from harness_tui.models.responses_wire import body_of, input_of
+from harness_tui.models.openai.responses_stream import ResponsesAssembly
+from harness_tui.models.openai.responses_wire import body_of, input_of
 
 from .responses_events import FORMS, call, ended, message, reasoning, refusal, streamed
 from .test_openai_wire import ARGUMENTS, JSON, NAMES, TEXTS

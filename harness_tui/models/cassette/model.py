@@ -8,13 +8,13 @@ from typing import cast
 
 import msgspec
 
-from ..domain.errors import HarnessError, ModelError
-from ..domain.messages import Answer, Delta, Message, ModelRequest, ToolSpec
-from ..domain.money import Price
-from ..domain.redaction import Redaction
-from ..domain.seams import EnvironmentLost, Model
-from .assembly import mended
-from .cassette import Record, difference, fingerprint, mismatch
+from ...domain.errors import HarnessError, ModelError
+from ...domain.messages import Answer, Delta, Message, ModelRequest, ToolSpec
+from ...domain.money import Price
+from ...domain.redaction import Redaction
+from ...domain.seams import EnvironmentLost, Model
+from ..assembly import mended
+from .form import Record, difference, fingerprint, mismatch
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..domain.messages import (
+from ...domain.messages import (
     Image,
     Message,
     ModelRequest,
@@ -19,9 +19,9 @@ from ..domain.messages import (
     ToolResult,
     ToolSpec,
 )
-from ..domain.task import Options
-from .assembly import object_of, text_of
-from .family import Refused, line
+from ...domain.task import Options
+from ..assembly import object_of, text_of
+from ..family import Refused, line
 
 FAMILY = "gemini"
 NOTHING = "(no message)"

@@ -9,10 +9,10 @@ import asyncio
 import re
 from typing import Any
 
-from ..domain.messages import Answer, ModelRequest, Text, ToolResult
-from ..domain.money import Free, Price
-from .assembly import count_of, items_of, object_of
-from .openai_chat import OpenAIChat
+from ...domain.messages import Answer, ModelRequest, Text, ToolResult
+from ...domain.money import Free, Price
+from ..assembly import count_of, items_of, object_of
+from .chat import OpenAIChat
 
 ASK_TIMEOUT = 1.0
 """Seconds for both questions about the window; no answer means it is not known."""

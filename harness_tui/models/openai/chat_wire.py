@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Image, Message, ModelRequest, Opaque, Reasoning, Text, ToolCall, ToolResult, ToolSpec
-from ..domain.task import Options
-from .assembly import object_of
-from .family import line
+from ...domain.messages import Image, Message, ModelRequest, Opaque, Reasoning, Text, ToolCall, ToolResult, ToolSpec
+from ...domain.task import Options
+from ..assembly import object_of
+from ..family import line
 
 FAMILY = "openai-chat"
 

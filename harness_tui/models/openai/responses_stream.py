@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Answer, Delta, Mark, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
-from ..domain.money import from_usd
-from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
-from .estimate import request_tokens
-from .family import Refused, line
+from ...domain.messages import Answer, Delta, Mark, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
+from ...domain.money import from_usd
+from ..assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
+from ..estimate import request_tokens
+from ..family import Refused, line
 from .responses_items import FIELDS, Item, part_text, texts_of
 from .responses_wire import FAMILY
 

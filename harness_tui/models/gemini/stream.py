@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
-from ..domain.safetext import clip
-from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
-from .estimate import request_tokens, text_tokens
-from .family import Refused
-from .gemini_wire import FAMILY, Wire, functions_in, model_line, spoken
+from ...domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
+from ...domain.safetext import clip
+from ..assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
+from ..estimate import request_tokens, text_tokens
+from ..family import Refused
+from .wire import FAMILY, Wire, functions_in, model_line, spoken
 
 _FILTERED = frozenset(
     {

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Image, Message, ModelRequest, Opaque, Text, ToolCall, ToolResult, ToolSpec
-from ..domain.task import Options
-from .assembly import items_of
-from .family import line
+from ...domain.messages import Image, Message, ModelRequest, Opaque, Text, ToolCall, ToolResult, ToolSpec
+from ...domain.task import Options
+from ..assembly import items_of
+from ..family import line
 from .responses_items import texts_of, travels
 
 FAMILY = "openai-responses"

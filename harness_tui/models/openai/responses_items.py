@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from .assembly import items_of, text_of
-from .estimate import text_tokens
+from ..assembly import items_of, text_of
+from ..estimate import text_tokens
 
 FIELDS: dict[str, tuple[str, Literal["text", "reasoning", "tool"]]] = {
     "output_text": ("message", "text"),

@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from ..domain.messages import Answer, ModelRequest
-from . import failures
-from .family import MAX_ANSWER, Assembly, Broken, Family, NoStream, Refused
-from .gemini_stream import GeminiAssembly, events_in
-from .gemini_wire import OPTIONAL, asks_for_signatures, body_of, error_of, model_path, told_as_text
-from .sse import Reader
+from ...domain.messages import Answer, ModelRequest
+from .. import failures
+from ..family import MAX_ANSWER, Assembly, Broken, Family, NoStream, Refused
+from ..sse import Reader
+from .stream import GeminiAssembly, events_in
+from .wire import OPTIONAL, asks_for_signatures, body_of, error_of, model_path, told_as_text
 
 
 class Gemini(Family):

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
-from ..domain.money import from_usd
-from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
-from .estimate import request_tokens, text_tokens
-from .family import Refused, line
-from .openai_wire import FAMILY
+from ...domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
+from ...domain.money import from_usd
+from ..assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
+from ..estimate import request_tokens, text_tokens
+from ..family import Refused, line
+from .chat_wire import FAMILY
 
 _STOPS: dict[str, Stop] = {
     "stop": "end",

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
-from ..domain.safetext import clip
-from .anthropic_wire import FAMILY, error_of, tool_use
-from .assembly import count_of, free_id, items_of, mended, object_of, parse_arguments
-from .estimate import request_tokens, text_tokens
-from .family import Refused, line
+from ...domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
+from ...domain.safetext import clip
+from ..assembly import count_of, free_id, items_of, mended, object_of, parse_arguments
+from ..estimate import request_tokens, text_tokens
+from ..family import Refused, line
+from .wire import FAMILY, error_of, tool_use
 
 _STOPS: dict[str, Stop] = {
     "end_turn": "end",

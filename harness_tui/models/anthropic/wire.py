@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..domain.messages import Image, Message, ModelRequest, Opaque, Part, Text, ToolCall, ToolResult, ToolSpec
-from ..domain.task import Options
-from .family import line
+from ...domain.messages import Image, Message, ModelRequest, Opaque, Part, Text, ToolCall, ToolResult, ToolSpec
+from ...domain.task import Options
+from ..family import line
 
 FAMILY = "anthropic"
 MAX_TOKENS = 8192

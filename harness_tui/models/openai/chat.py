@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from ..domain.messages import ModelRequest
-from .assembly import items_of, object_of
-from .family import Assembly, Refused
-from .openai_stream import ChatAssembly
-from .openai_wire import body_of
-from .sdk import SdkFamily
+from ...domain.messages import ModelRequest
+from ..assembly import items_of, object_of
+from ..family import Assembly, Refused
+from ..sdk import SdkFamily
+from .chat_stream import ChatAssembly
+from .chat_wire import body_of
 
 OPENAI_HOST = "api.openai.com"
 

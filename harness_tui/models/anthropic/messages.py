@@ -7,11 +7,11 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from ..domain.messages import Answer, ModelRequest
-from .anthropic_stream import MessagesAssembly
-from .anthropic_wire import body_of, error_of, unsendable
-from .family import Assembly
-from .sdk import SdkFamily
+from ...domain.messages import Answer, ModelRequest
+from ..family import Assembly
+from ..sdk import SdkFamily
+from .stream import MessagesAssembly
+from .wire import body_of, error_of, unsendable
 
 ANTHROPIC_HOST = "api.anthropic.com"
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from ..domain.redaction import Redaction
-from .cassette import Record, difference, fingerprint
+from ...domain.redaction import Redaction
+from .form import Record, difference, fingerprint
 
 KEPT_HEADERS = frozenset(
     {"content-type", "date", "request-id", "retry-after", "retry-after-ms", "x-request-id", "x-should-retry"}

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..domain.errors import ModelError, SetupError, UsageError
-from ..domain.redaction import Redaction
+from ...domain.errors import ModelError, SetupError, UsageError
+from ...domain.redaction import Redaction
 
 VERSION = 1
 SHOWN_LINES = 12

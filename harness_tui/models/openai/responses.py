@@ -7,11 +7,11 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from ..domain.errors import ModelError
-from ..domain.messages import Answer, ModelRequest
-from .error_body import read
-from .family import Assembly, Refused
-from .openai_chat import OpenAIFamily
+from ...domain.errors import ModelError
+from ...domain.messages import Answer, ModelRequest
+from ..error_body import read
+from ..family import Assembly, Refused
+from .chat import OpenAIFamily
 from .responses_stream import ENDS, ResponsesAssembly
 from .responses_wire import body_of
 

@@ -1,0 +1,1 @@
+"""The two OpenAI protocols, and the servers that speak them."""
