@@ -210,6 +210,8 @@ class Effects:
             said = str(error) if tries == 1 else f"{error} ({tries} tries)"
             return inp.ModelBroke(said, error.kind, spent, error.exit_code, None, usd)
         due = now + int(wait * SECOND)
+        if error.retry_after is not None:
+            self._first_try += due - now  # what the server asked for does not count against our patience
         when = f"Again in {wait:.1f} s." if wait < LONG else f"Waiting until {_clock_time(due)}."
         return inp.ModelBroke(f"{error.what} {when}", error.kind, spent, error.exit_code, due, usd)
 

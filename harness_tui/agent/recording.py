@@ -17,7 +17,7 @@ import msgspec
 from .. import __version__
 from ..domain.approval import Judgement
 from ..domain.errors import HarnessError
-from ..domain.events import Envelope, Event, Flow, RunFinished, Write
+from ..domain.events import RECORDING, Envelope, Event, Flow, RunFinished, Write
 from ..domain.ledger import Account, Hold, Ledger, Refused, Warned
 from ..domain.messages import Answer, ToolCall
 from ..domain.money import Price
@@ -100,7 +100,7 @@ class Recorder:
             self.seen[run] = self.seen.get(run, 0) + many
 
     def _told(self, sentence: str) -> None:
-        self._kit.flow(Flow(self.uid, "recording", sentence))
+        self._kit.flow(Flow(self.uid, RECORDING, sentence))
 
     def write(self, record: Record) -> None:
         if self._writer is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..domain import events as ev
 from ..domain.codec import to_json
 from ..domain.errors import ApprovalError, HarnessError
-from ..domain.events import HALTED, Envelope, root_of
+from ..domain.events import HALTED, RECORDING, Envelope, root_of
 from ..domain.safetext import clip
 from ..domain.trace import line
 from ..domain.views import ApprovalRow, RunRow
@@ -69,6 +69,8 @@ class _Follower:
             for item in batch.flow:
                 if (item.run, item.key) == (self.run, HALTED):
                     raise HarnessError(f"{self.run} halted: {item.text}", exit_code=item.count)
+                if (item.run, item.key) == (self.run, RECORDING):
+                    output.tell(item.text)
             for wire in batch.events:
                 if root_of(wire.run) != self.run:
                     continue

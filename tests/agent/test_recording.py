@@ -3,104 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
 import stat
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.agent.driver import Driver
-from harness_tui.agent.kit import Kit
-from harness_tui.agent.recording import recorded
-from harness_tui.agent.replaying import VOLATILE, Played, replay
-from harness_tui.agent.tape import Act, Commit, RunHeader, RunRecord, Said
+from harness_tui.agent.tape import Act, RunHeader, RunRecord, Said
 from harness_tui.domain import events as ev
 from harness_tui.domain import inputs as inp
 from harness_tui.domain.errors import ModelError, SetupError
-from harness_tui.domain.events import Envelope, name_of
 from harness_tui.domain.messages import Answer, Text, ToolCall, Usage
-from harness_tui.domain.redaction import Redaction
 from harness_tui.domain.seams import Interlude, Verdict
 from harness_tui.journal.journal import Journal
 from harness_tui.models.cassette.form import load
 
-from .worlds import Bench, Cents, ManualClock, ScriptedModel, call, say
+from .taped import Taped, journal, plays_the_same
+from .worlds import Cents, ManualClock, call, say
 
-
-class Taped(Bench):
-    """A run that is recorded."""
-
-    def __init__(self, journal: Journal, path: Path, *script: Any, price: Cents | None = None, **limits: Any) -> None:
-        super().__init__(journal, ManualClock(), ScriptedModel(*script, price=price), **limits)
-        self.spec = msgspec.structs.replace(self.spec, record=str(path))
-        self.redaction = Redaction()
-
-    def _kit(self) -> Kit:
-        kit = super()._kit()
-        kit.redaction = self.redaction
-        return recorded(kit, "r1", self.spec)
-
-    async def crash(self, task: asyncio.Task[None]) -> tuple[Driver, asyncio.Task[None]]:
-        """What a SIGKILL leaves is the log and the file; another engine goes on with them."""
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return await self.again()
-
-    async def decide(self, driver: Driver, word: Any = "approved") -> None:
-        row = await self.asks()
-        assert await driver.decide(inp.Decided(row.id, word, "me", row.digest, "so"))
-
-    async def events(self) -> list[Envelope]:
-        return await self.journal.tail(root="r1", limit=10_000)
-
-
-@pytest.fixture
-async def journal() -> AsyncIterator[Journal]:
-    opened = await Journal.open(None, ManualClock())
-    yield opened
-    await opened.close()
-
-
-def streams(events: list[Envelope]) -> dict[str, list[Any]]:
-    """What a replay must give again: kinds and contents of each stream, but for times and what is made of them."""
-    found: dict[str, list[Any]] = {}
-    for envelope in events:
-        fields = msgspec.to_builtins(envelope.event)
-        kept = {key: value for key, value in fields.items() if key not in VOLATILE}
-        found.setdefault(envelope.run, []).append((name_of(envelope.event), kept))
-    return found
-
-
-async def played(path: Path) -> tuple[Played, list[Envelope]]:
-    made: list[Envelope] = []
-    return await replay(*load(path, RunHeader, RunRecord), made.append), made
-
-
-async def plays_the_same(b: Taped) -> None:
-    """The heart of it: the replay makes the events the journal has, and the row they fold to."""
-    with pytest.MonkeyPatch.context() as patched:
-        _no_sockets(patched)
-        result, made = await played(Path(b.spec.record))
-    assert result.difference == ""
-    assert result.whole
-    assert streams(made) == streams(await b.events())
-    old, new = (msgspec.to_builtins(views.runs["r1"]) for views in (b.journal.views, result.views))
-    assert {**old, "started": 0, "ended": 0, "retry_at": 0} == {**new, "started": 0, "ended": 0, "retry_at": 0}
-
-
-def _no_sockets(patched: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("a socket was opened")
-
-    for name in ("connect", "connect_ex", "bind"):
-        patched.setattr(socket.socket, name, refuse)
+__all__ = ["journal"]
 
 
 async def test_a_verified_run_with_its_approval(journal: Journal, tmp_path: Path) -> None:
@@ -125,7 +49,7 @@ async def test_a_verified_run_with_its_approval(journal: Journal, tmp_path: Path
 
 async def test_retries_a_price_and_a_half_answer(journal: Journal, tmp_path: Path) -> None:
     cut = Answer((Text("hal"),), Usage(9, 4), "cut")
-    late = ModelError("429.", kind="retry", retry_after=1000.0, status=429)
+    late = ModelError("429.", kind="retry", retry_after=10_000.0, status=429)
     script = (ModelError("503.", kind="retry", spent=7), late, cut, call("look"), say("done"))
     b = Taped(journal, tmp_path / "c", *script, price=Cents())
     _, task = await b.start()
@@ -375,119 +299,3 @@ async def _word(b: Taped, driver: Driver, row: Any, word: str) -> bool:
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------
-
-
-async def _short(journal: Journal, path: Path) -> Taped:
-    b = Taped(journal, path, call("look", n=1), say("done"))
-    _, task = await b.start()
-    await task
-    return b
-
-
-def _edited(path: Path, edit: Callable[[str], str]) -> None:
-    path.write_text("".join(edit(line) for line in path.read_text().splitlines(keepends=True)))
-
-
-async def test_a_recording_without_one_of_its_lines_is_told_apart(journal: Journal, tmp_path: Path) -> None:
-    await _short(journal, tmp_path / "c")
-    lines = (tmp_path / "c").read_bytes().splitlines(keepends=True)
-    for at in range(1, len(lines) - 1):
-        (tmp_path / "less").write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
-        result, _ = await played(tmp_path / "less")
-        assert result.difference, lines[at]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ('"ok":true,"text":"look done"', '"ok":false,"text":"look done"', "goes another way than it was recorded"),
-        ('"done"', '"did"', "goes another way"),
-        ('"n":1', '"n":2', "asked something else than was recorded"),
-        ('"act":"after_batch"', '"act":"goal"', "- goal\n+ after_batch"),
-    ],
-)
-async def test_a_recording_that_was_changed_is_told_apart(
-    journal: Journal, tmp_path: Path, old: str, new: str, says: str
-) -> None:
-    await _short(journal, tmp_path / "c")
-    kinds = {'"n":1': '"act":"judge"', '"done"': '"record":"said"', '"ok"': '"record":"act"'}
-    only = next((kind for start, kind in kinds.items() if old.startswith(start)), old)
-    changed = [0]
-
-    def edit(line: str) -> str:
-        if only in line and old in line:
-            changed[0] += 1
-            return line.replace(old, new)
-        return line
-
-    _edited(tmp_path / "c", edit)
-    assert changed[0]
-    result, _ = await played(tmp_path / "c")
-    assert says in result.difference
-
-
-async def test_every_beginning_of_a_recording_plays_as_far_as_it_goes(journal: Journal, tmp_path: Path) -> None:
-    b = await _short(journal, tmp_path / "c")
-    whole = streams(await b.events())
-    lines = (tmp_path / "c").read_bytes().splitlines(keepends=True)
-    for count in range(1, len(lines)):
-        (tmp_path / "cut").write_bytes(b"".join(lines[:count]) + lines[count][:9])
-        result, made = await played(tmp_path / "cut")
-        assert result.difference == ""
-        assert not result.whole
-        for run, events in streams(made).items():
-            assert whole[run][: len(events)] == events
-
-
-async def test_a_recording_never_overwrites_and_never_costs_the_run(journal: Journal, tmp_path: Path) -> None:
-    (tmp_path / "c").write_text("a letter")
-    b = Taped(journal, tmp_path / "c", say("42"))
-    _, task = await b.start()
-    await task
-    assert (b.row.answer, (tmp_path / "c").read_text()) == ("42", "a letter")
-    (note,) = [f.text for f in b.flow if f.key == "recording"]
-    assert "is not a recording" in note
-
-
-async def test_a_full_disk_ends_the_recording_with_a_note(
-    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    b = Taped(journal, tmp_path / "c", call("look"), say("42"))
-    real = os.write
-
-    def write(fd: int, data: bytes) -> int:
-        if b'"perform"' in data:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
-    _, task = await b.start()
-    await task
-    assert b.row.answer == "42"
-    (note,) = [f.text for f in b.flow if f.key == "recording"]
-    assert note.endswith("ends here: No space left on device.")
-    result, _ = await played(tmp_path / "c")
-    assert (result.difference, result.whole) == ("", False)
-
-
-async def test_secrets_stay_out_and_a_call_that_held_one_is_refused_again(journal: Journal, tmp_path: Path) -> None:
-    secret = 'pass-word/"1"+x'
-    leak = Answer((Text(f"I type {secret}"), ToolCall("x", "poke", {"text": secret})), Usage(9, 9), "tool_calls")
-    b = Taped(journal, tmp_path / "c", leak, say("done"))
-    b.redaction.add([secret])
-    b.shared["interlude"] = Interlude((ev.LoginHandled(True, "http://x", secret),), f"Signed in with {secret}.")
-    _, task = await b.start()
-    await task
-    assert "secret value" in b.model.requests[1].messages[-2].parts[0].text  # type: ignore[union-attr]
-    kept = (tmp_path / "c").read_text()
-    assert "pass-word" not in kept
-    assert "[secret]" in kept
-    await plays_the_same(b)
-
-
-async def test_commits_come_after_what_caused_them(journal: Journal, tmp_path: Path) -> None:
-    await _short(journal, tmp_path / "c")
-    _, records = load(tmp_path / "c", RunHeader, RunRecord)
-    assert isinstance(records[-1], Commit)
-    finished = [k.event() for w in records[-1].writes for k in w.events]
-    assert isinstance(finished[-1], ev.RunFinished)

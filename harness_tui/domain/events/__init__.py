@@ -43,7 +43,7 @@ from .engine import (
     EngineStarted,
     EngineStopped,
 )
-from .log import HALTED, KINDS, NUMBER_OF, Envelope, Flow, Write, name_of, needs_power, root_of
+from .log import HALTED, KINDS, NUMBER_OF, RECORDING, Envelope, Flow, Write, name_of, needs_power, root_of
 from .run import (
     AttemptEnded,
     AttemptLaunched,
@@ -56,6 +56,7 @@ __all__ = [
     "HALTED",
     "KINDS",
     "NUMBER_OF",
+    "RECORDING",
     "ApprovalDecided",
     "ApprovalExpired",
     "ApprovalRequested",

@@ -138,6 +138,9 @@ class Flow(msgspec.Struct, frozen=True):
 HALTED = "halted"
 """Flow key under which a run that cannot go on for now says why; `count` is the exit code of who only waits for it."""
 
+RECORDING = "recording"
+"""Flow key under which a run says that its recording ended early, and why."""
+
 
 def root_of(uid: str) -> str:
     """`r17/1` -> `r17`: children are named `<parent uid>/<via>`."""
