@@ -93,6 +93,11 @@ def _clipped(message: Message) -> Message:
     return replace(message, parts=parts)
 
 
+def most_output(window: int | None) -> int:
+    """Tokens an answer may have by itself: a quarter of a small window, so that there is room for the question."""
+    return MAX_OUTPUT if not window else max(LEAST_OUTPUT, min(MAX_OUTPUT, window // 4))
+
+
 class Meter:
     """The most input tokens the next call can have: what the server counted before, and every byte since as a token.
 

@@ -138,7 +138,7 @@ class Effects:
             return inp.Failed(str(error), error.exit_code)
         budget = self.spec.task.budget
         price = await self._price()
-        most = self.spec.model.options.max_tokens or context.MAX_OUTPUT
+        most = self.spec.model.options.max_tokens or context.most_output(await self._window())
         usd = None if budget.call_usd is None else from_usd(budget.call_usd)
         call = Account(budget.call_tokens, usd_limit=usd)
         day = self.kit.day()
@@ -152,6 +152,10 @@ class Effects:
 
     async def _price(self) -> Price | None:
         find = getattr(await self._open_model(), "price", None)  # a caller's own model need not have one
+        return await find() if find else None
+
+    async def _window(self) -> int | None:
+        find = getattr(await self._open_model(), "context_window", None)
         return await find() if find else None
 
     async def _open_model(self) -> Model:

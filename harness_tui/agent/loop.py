@@ -18,6 +18,7 @@ from ..domain.fold import Views
 from ..domain.inputs import Decided
 from ..domain.ledger import Ledger
 from ..domain.messages import Usage
+from ..domain.money import from_usd, to_usd
 from ..domain.policy import may
 from ..domain.seams import Environment, Model
 from ..domain.task import Budget, Guardrails, Level, ModelSpec, RunSpec, TaskFile
@@ -41,6 +42,7 @@ class Task:
     prompt: str
     level: Level = "L2"
     budget_tokens: int = Budget().tokens
+    budget_usd: float | None = None
     max_iterations: int = Guardrails().max_iterations
     max_messages: int = Guardrails().max_messages
 
@@ -67,6 +69,7 @@ class Result:
     iterations: int
     tools: list[str]
     tokens: Usage
+    usd: float | None
     exit: int
 
 
@@ -94,7 +97,8 @@ class AgentLoop:
         try:
             uid = f"r{sum(r.kind == 'agent' for r in journal.views.runs.values()) + 1}"
             driver = Driver(uid, self._spec(task, world), self._kit(journal, clock), restart=False)
-            driver.kit.ledger.limit(f"run:{uid}", task.budget_tokens)
+            usd = None if task.budget_usd is None else from_usd(task.budget_usd)
+            driver.kit.ledger.limit(f"run:{uid}", task.budget_tokens, usd)
             started = RunStarted(driver.spec, may([t.spec for t in self.tools], task.level))
             await journal.append([Write(uid, 0, (started,))])
             stop = journal.subscribe(lambda batch: self._decide(driver, journal.views, batch))
@@ -112,7 +116,7 @@ class AgentLoop:
             prompt=task.prompt,
             tools=tuple(t.spec.name for t in self.tools),
             level=task.level,
-            budget=Budget(tokens=task.budget_tokens),
+            budget=Budget(tokens=task.budget_tokens, usd=task.budget_usd),
             guardrails=Guardrails(task.max_iterations, task.max_messages),
         )
         model = ModelSpec(api="in-process", model=self.model.name)
@@ -168,5 +172,6 @@ def _result(views: Views, uid: str) -> Result:
         iterations=row.iterations,
         tools=row.tools,
         tokens=row.usage,
+        usd=to_usd(row.money),
         exit=row.exit,
     )

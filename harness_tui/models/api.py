@@ -38,6 +38,7 @@ def build(
     options: Options = Options(),  # noqa: B008 - frozen
     key_source: str = "the key given",
     price: Callable[[], Price | None] | None = None,
+    overrides: Overrides | None = None,
     dropped: Collection[str] = (),
     transport: Any = None,
 ) -> Model:
@@ -49,7 +50,8 @@ def build(
         api: a family or the name of an installed kind such as `stand-in`; None = guessed from the URL.
         options: sampling, effort and the like; each family takes what it knows.
         key_source: where the key came from, for error messages.
-        price: reads its price on first use; None = the price table.
+        price: reads its price on first use; None = the price table, after `overrides`.
+        overrides: the operator's own prices and windows, by model.
         dropped: parameters the endpoint is known to refuse.
         transport: an `httpx2.AsyncBaseTransport` instead of the network.
 
@@ -67,11 +69,17 @@ def build(
     if price is None:
         from .prices import finder
 
-        price = finder(family, base, at.model, extra=options.extra)
+        price = finder(family, base, at.model, overrides, options.extra)
     built: Model = getattr(import_module(f".{module}", __package__), name)(
-        at, options, price=price, dropped=dropped, transport=transport
+        at, options, price=price, window=partial(_window, family, at, overrides), dropped=dropped, transport=transport
     )
     return built
+
+
+def _window(family: str, at: Endpoint, overrides: Overrides | None) -> int | None:
+    from .prices import window
+
+    return window(family, at.url, at.model, overrides)
 
 
 class _Build:
@@ -111,13 +119,10 @@ _FAMILIES: dict[ApiKind, tuple[str, str]] = {
 def from_spec(spec: ModelSpec, vault: Vault, *, overrides: Overrides | None = None, transport: Any = None) -> Model:
     """The model of a run, without its fallbacks; its key is read from the vault now.
 
-    `overrides` are the operator's own prices, by model. Raises as `build`, and CredentialError.
+    Raises as `build`, and CredentialError.
     """
-    from .prices import finder
-
     key = vault.secret(spec.key, spec.url) if spec.key else ""
     source = _source(spec.key, vault) if spec.key else "no key"
-    price = finder(spec.api, spec.url, spec.model, overrides, spec.options.extra)
     return build(
         spec.url,
         spec.model,
@@ -125,7 +130,7 @@ def from_spec(spec: ModelSpec, vault: Vault, *, overrides: Overrides | None = No
         spec.api or None,
         options=spec.options,
         key_source=source,
-        price=price,
+        overrides=overrides,
         transport=transport,
     )
 

@@ -86,6 +86,7 @@ class Family(ABC):
 
     Args:
         price: reads the price of this model, in a thread, once; None = unknown.
+        window: reads the tokens of its context, in a thread; None = unknown.
         dropped: parameters this endpoint is known to refuse.
         transport: an `httpx2.AsyncBaseTransport` instead of the network (cassettes, tests).
     """
@@ -100,6 +101,7 @@ class Family(ABC):
         options: Options = Options(),  # noqa: B008 - frozen
         *,
         price: Callable[[], Price | None] = lambda: None,
+        window: Callable[[], int | None] = lambda: None,
         dropped: Collection[str] = (),
         now: Callable[[], float] = time.time,
         transport: Any = None,
@@ -112,7 +114,7 @@ class Family(ABC):
         self.transport = transport
         self.dropped = set(dropped)
         self.client: Any = None
-        self._find_price = price
+        self._find_price, self._find_window = price, window
         self._price: Price | None = None
         self._priced = False
         self._opening = asyncio.Lock()
@@ -206,6 +208,10 @@ class Family(ABC):
         if not self._priced:
             self._price, self._priced = await asyncio.to_thread(self._find_price), True
         return self._price
+
+    async def context_window(self) -> int | None:
+        """Tokens of prompt and answer together; None = unknown."""
+        return await asyncio.to_thread(self._find_window)
 
     async def close(self) -> None:
         client, self.client = self.client, None

@@ -97,6 +97,11 @@ class Router:
                 failed.append(error)
         raise _all_failed(failed)
 
+    async def context_window(self) -> int | None:
+        """The smallest of its legs', as far as they are known."""
+        finds = [find for leg in self._legs if (find := getattr(leg.model, "context_window", None))]
+        return min([size for find in finds if (size := await find())], default=None)
+
     def _in_turn(self, request: ModelRequest) -> list[_Leg]:
         """The legs to ask, but for those that rest and those that declined this very conversation."""
         declined = 0

@@ -70,3 +70,9 @@ def test_the_meter_trusts_the_servers_count_and_bounds_the_rest_by_bytes() -> No
     most = context.Meter().most(state, ())
     assert most >= 40 + len(newest.encode())
     assert unmeasured >= sum(len(m.text.encode()) for m in conversation([1]))
+
+
+def test_the_answer_leaves_room_for_the_question() -> None:
+    assert context.most_output(None) == context.most_output(1_000_000) == context.MAX_OUTPUT
+    assert context.most_output(8192) == 2048
+    assert context.most_output(100) == context.LEAST_OUTPUT

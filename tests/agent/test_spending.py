@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from harness_tui import AgentLoop, Task
 from harness_tui.domain import events as ev
 from harness_tui.domain.errors import ModelError
 from harness_tui.domain.messages import Answer, Reasoning, Text, ToolCall, ToolResult, Usage
@@ -187,3 +188,11 @@ async def test_a_secret_is_neither_stored_nor_shown_nor_passed_on(journal: Journ
     assert isinstance(told, ToolResult)
     assert "secret" in told.text
     assert SECRET not in repr(b.model.requests[1])
+
+
+async def test_code_that_uses_the_library_has_the_same_limits_and_figures() -> None:
+    model = ScriptedModel(say("42", Usage(100, 50)), say("never"), price=Cents())
+    wide = await AgentLoop(model).run(Task("x", budget_usd=1000.0))
+    assert (wide.exit, wide.usd) == (0, 2.0)
+    tight = await AgentLoop(model).run(Task("x", budget_usd=0.01))
+    assert (tight.exit, tight.stopped_by, len(model.requests)) == (3, "budget", 1)

@@ -283,3 +283,10 @@ def test_looking_up_a_finder_imports_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["False", "True"]
+
+
+async def test_the_operators_window_counts_before_the_tables() -> None:
+    own = {"gpt-5.1": Tariff(PriceTable(input=1, output=2, window=9000), "config.toml:3")}
+    for overrides, size in ((own, 9000), (None, 400_000)):
+        model = ApiKind.build("https://api.openai.com/v1", "gpt-5.1", "k", overrides=overrides)
+        assert await model.context_window() == size  # type: ignore[attr-defined]

@@ -58,6 +58,9 @@ class Ollama(OpenAIChat):
             return ()
         return (f"{what} Set OLLAMA_CONTEXT_LENGTH where the server runs, or give a smaller task.",)
 
+    async def context_window(self) -> int | None:
+        return self.window
+
     async def _ask_window(self) -> int | None:
         """What `/api/ps` says of the loaded model (newer servers), else what its Modelfile sets; never an error."""
         import httpx2
