@@ -24,6 +24,15 @@ _SPELLED_OUT = 512
 """Characters up to which a value is also looked for with every character of it encoded."""
 
 
+def distinctive(value: str) -> bool:
+    """Whether a value is unlikely to stand in a text by chance.
+
+    Keys like `test`, `ollama` or `not-needed`, which servers without keys are given, are not: hiding them would only
+    spoil every text that holds the word.
+    """
+    return len(value) >= 16 or (len(value) >= 8 and any(char.isdigit() for char in value))
+
+
 class Redaction:
     """Values that must not leave; `repr` shows none of them."""
 

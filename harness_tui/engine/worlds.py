@@ -10,13 +10,10 @@ from ..config.secret_variables import is_secret
 from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
 from ..domain.errors import CredentialError
-from ..domain.redaction import Redaction
+from ..domain.redaction import Redaction, distinctive
 from ..domain.seams import Blobs, Environment, Model, Vault
 from ..domain.task import ModelSpec, RunSpec
 from .services import read_env_file
-
-LONG = 8
-"""Characters from which a value that nobody has used yet is hidden: `1` may be a token, and stands in every text."""
 
 
 @dataclass(slots=True)
@@ -39,8 +36,7 @@ class Sources:
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """Hide the secrets among these from now on, also where nobody has asked for them yet (a pasted prompt)."""
-        found = [value for name, value in variables.items() if is_secret(name)]
-        self.redaction.add(value for value in found if len(value) >= LONG)
+        self.redaction.add(value for name, value in variables.items() if is_secret(name) and distinctive(value))
 
 
 def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:

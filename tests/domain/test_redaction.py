@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness_tui.domain.messages import ToolCall
-from harness_tui.domain.redaction import HIDDEN, Redaction
+from harness_tui.domain.redaction import HIDDEN, Redaction, distinctive
 
 # Brackets would let a secret begin inside the mark that hides another; the mark itself holds no secret of four letters.
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="[]"), min_size=4, max_size=40).filter(
@@ -164,3 +164,13 @@ def test_without_a_secret_nothing_changes(text: str) -> None:
     hide = hiding("hunter22", "", "  ")
     assert hide(text) is text or hide(text) == text
     assert not hide.contains(text)
+
+
+@pytest.mark.parametrize("key", ["test", "ollama", "EMPTY", "not-needed", "dummy-key", "sk-test", "lm-studio"])
+def test_the_keys_of_servers_without_keys_are_no_secrets(key: str) -> None:
+    assert not distinctive(key)
+
+
+@pytest.mark.parametrize("key", ["sk-canary-1", "hunter22", "canary-secret-do-not-leak", "AIza0123456789"])
+def test_a_key_nobody_writes_by_chance_is_one(key: str) -> None:
+    assert distinctive(key)

@@ -100,12 +100,12 @@ def test_every_value_is_told_before_it_is_given(stores: Stores) -> None:
     stores.session.set("KEY", "hunter22")
     stores.session.set("LOGIN", Entry("s3cret", "ann", SITE).encode())
     told: list[str] = []
-    ladder = Ladder(stores, {"K": "k-value", "U": "bob", "P": "p-value"}, on_secret=told.append)
+    ladder = Ladder(stores, {"K": "k-value-1", "U": "bob", "P": "p-value"}, on_secret=told.append)
     ladder.secret("vault:KEY")
     ladder.secret("env:K")
     ladder.credential("env:U,P")
     ladder.credential("vault:LOGIN", SITE)
-    assert told == ["hunter22", "k-value", "p-value", "s3cret"]
+    assert told == ["hunter22", "k-value-1", "p-value", "s3cret"]
     assert not [value for value in told if value in f"{ladder!r} {stores!r} {stores.session!r} {stores.file!r}"]
 
 
