@@ -216,7 +216,7 @@ class Engine:
             case SetBudget():
                 return await self._set_budget(command)
             case SetSecret(name, value):
-                self._sources.redaction.add([Entry.decode(name, value).secret])
+                self._sources.hide(Entry.decode(name, value).secret)
                 self._sources.stores.session.set(name, value)
                 return Reply(text=f"{name} is known until the engine stops.")
             case Decide():

@@ -36,14 +36,20 @@ class Sources:
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """Hide the secrets among these from now on, also where nobody has asked for them yet (a pasted prompt)."""
-        self.redaction.add(value for name, value in variables.items() if is_secret(name) and distinctive(value))
+        for name, value in variables.items():
+            if is_secret(name):
+                self.hide(value)
+
+    def hide(self, value: str) -> None:
+        """In every run, from now on. What is also a word is hidden by the browser session it was typed in, not here."""
+        if distinctive(value):
+            self.redaction.add([value])
 
 
 def vault(spec: RunSpec, secrets: Mapping[str, str], sources: Sources) -> Vault:
     """What was handed over with the run, then the ladder, in which the service's file goes before our variables."""
     handed = read_env_file(spec.service.env_file) if spec.service else {}
-    learn = sources.redaction.add
-    return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=lambda value: learn([value]))
+    return Ladder(sources.stores, handed, sources.environ, given=secrets, on_secret=sources.hide)
 
 
 def read_keys(spec: RunSpec, secrets: Vault) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ...domain.errors import CredentialError, HarnessError
-from ...domain.redaction import distinctive
 from ...domain.seams import Credential, Place
 from .entry import Entry
 from .handles import PAIR_FORM, SECRET_FORM, kept_name, unsupported
@@ -39,8 +38,7 @@ class Ladder:
     Args:
         given: variables handed over with the run; first for every handle.
         environ: variables of this process and of the run's service, first come first.
-        on_secret: told every distinctive key and every password before it is returned, so that it is hidden wherever it
-            turns up.
+        on_secret: told every key and password before it is returned, so that it is hidden wherever it turns up.
     """
 
     def __init__(
@@ -78,8 +76,7 @@ class Ladder:
             value = self._variables.secret(handle)
         else:
             raise unsupported(handle, SECRET_FORM)
-        if distinctive(value):
-            self._on_secret(value)
+        self._on_secret(value)
         return value
 
     def credential(self, handle: str, origin: str = "") -> Credential:
