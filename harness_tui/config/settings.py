@@ -123,7 +123,7 @@ def _read(path: Path) -> bytes | None:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
             raw = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a home that cannot be is said where it is needed
         return None
     except OSError as error:
         raise SetupError(f"Cannot read {shown}: {error.strerror}.") from None

@@ -79,7 +79,7 @@ async def test_a_call_has_limits_of_its_own(journal: Journal) -> None:
     b = money(bench(journal, say("42"), price=Cents()), tokens=0, call_usd=0.5)
     await finish(b)
     assert (b.row.exit, b.row.stopped_by) == (3, "budget")
-    assert "(call)" in b.row.reason
+    assert "of the call's $0.50 are left" in b.row.reason
     assert not b.model.requests
 
 

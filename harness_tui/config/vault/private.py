@@ -19,7 +19,7 @@ def read(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise SetupError(f"{path} cannot be read: {error.strerror}.") from None

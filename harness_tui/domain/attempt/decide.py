@@ -127,19 +127,22 @@ def _answered(s: AttemptState, answer: Answer) -> list[Event]:
 
 def refusal(refused: Refused, model: str) -> str:
     """Why the ledger refused, and what to do about it."""
-    kind, _, rest = refused.scope.partition(":")
-    whose = f"run {rest}" if kind == "run" else kind
+    kind, flag = refused.scope.partition(":")[0], ""
     if refused.unit == "price":
         limit = dollars(refused.limit)
         return (
-            f"The price of {model} is unknown, so the limit of {limit} (per {kind}) cannot be held. Name its price in "
-            "config.toml, [prices], or limit tokens instead."
+            f"The price of {model} is unknown, so the limit of {limit} (per {kind}) cannot be held. "
+            "Name its price in config.toml, [prices], or limit tokens instead."
         )
-    amount = dollars if refused.unit == "usd" else "{:,} tokens".format
-    left = amount(max(0, refused.limit - refused.spent))
-    why = f"The next model call may need {amount(refused.asked)}; {left} of {amount(refused.limit)} ({whose}) are left."
-    flag = {"run": "--budget-tokens or --budget-usd", "day": "harness-tui budget set day"}.get(kind, "")
-    return f"{why} Give it more with {flag}." if flag else why
+    name = "usd" if refused.unit == "usd" else "tokens"
+    if kind == "run":
+        flag = f" Give it more with --budget-{name}, or [budget] {name}."
+    elif kind == "day":
+        flag = f" Give it more with: harness-tui budget set day --{name} N"
+    amount = dollars if refused.unit == "usd" else "{:,}".format
+    asked = amount(refused.asked) + ("" if refused.unit == "usd" else " tokens")
+    left, limit = amount(max(0, refused.limit - refused.spent)), amount(refused.limit)
+    return f"The next model call may need {asked}; {left} of the {kind}'s {limit} are left.{flag}"
 
 
 def _judged(s: AttemptState, x: inp.Judged) -> list[Event]:
