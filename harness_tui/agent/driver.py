@@ -172,11 +172,12 @@ class Driver:
             await self._input(inp.Lost("closed after waiting 15 minutes for a decision"))
 
     async def _parked(self, until: int) -> bool:
-        """A model asks for more patience than a world is kept open: close it; True when that was so."""
+        """A model asks for more patience than a world is kept open: close it and wait; True when that was so."""
         if self.effects.local or self.effects.world is None or until - self.kit.clock.now() <= PARK * SECOND:
             return False
         await self.effects.close()
         await self._input(inp.Lost("closed while the model asks for patience"))
+        await self.patience(until)  # before any world is opened again
         return True
 
     async def patience(self, until: int) -> None:

@@ -142,7 +142,8 @@ def unlock(output_format: Format) -> None:
         for name, text in kept.items():
             source.send(SetSecret(name, text))
     if output_format is Format.text:
-        output.tell(f"The engine holds {len(kept)} keys of the encrypted file until it ends.")
+        count = "1 key" if len(kept) == 1 else f"{len(kept)} keys"
+        output.tell(f"The engine holds {count} of the encrypted file until it ends.")
     else:
         output.emit({"names": sorted(kept), "exit": 0})
 

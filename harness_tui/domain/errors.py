@@ -31,12 +31,6 @@ class UsageError(HarnessError):
     exit_code = 2
 
 
-class BudgetError(HarnessError):
-    """A budget or a limit stopped the run."""
-
-    exit_code = 3
-
-
 class ApprovalError(HarnessError):
     """An approval is needed, was denied, or a decision was refused."""
 

@@ -116,7 +116,8 @@ class Family(ABC):
         self.client: Any = None
         self._find_price, self._find_window = price, window
         self._price: Price | None = None
-        self._priced = False
+        self._window: int | None = None
+        self._priced = self._measured = False
         self._opening = asyncio.Lock()
 
     def with_seed(self, seed: int | None) -> Self:
@@ -211,7 +212,9 @@ class Family(ABC):
 
     async def context_window(self) -> int | None:
         """Tokens of prompt and answer together; None = unknown."""
-        return await asyncio.to_thread(self._find_window)
+        if not self._measured:
+            self._window, self._measured = await asyncio.to_thread(self._find_window), True
+        return self._window
 
     async def close(self) -> None:
         client, self.client = self.client, None

@@ -10,10 +10,11 @@ import msgspec
 
 from ...domain.messages import Answer, Delta, ModelRequest, Opaque, Part, Reasoning, Stop, Text, ToolCall, Usage
 from ...domain.money import from_usd
-from ..assembly import count_of, free_id, items_of, mended, object_of, parse_arguments, text_of
+from ..assembly import free_id, items_of, mended, object_of, parse_arguments, text_of
 from ..estimate import request_tokens, text_tokens
 from ..family import Refused, line
 from .chat_wire import FAMILY
+from .usage import usage_of
 
 _STOPS: dict[str, Stop] = {
     "stop": "end",
@@ -81,7 +82,7 @@ class ChatAssembly:
         if not isinstance(chunk, dict):
             return
         self.begun = True
-        self._usage = _usage(chunk.get("usage")) or self._usage
+        self._usage = usage_of(chunk.get("usage"), "prompt", "completion") or self._usage
         self._usd = _cost(object_of(chunk, "usage"), self._usd)
         for choice in items_of(chunk.get("choices")):
             if choice.get("index", 0) not in (0, None):
@@ -227,21 +228,6 @@ def _storable(value: Any) -> Any:
             return None
         case _:
             return value
-
-
-def _usage(wire: Any) -> Usage | None:
-    """Usage as reported; None if absent or all zero, as servers without counters send it."""
-    if not isinstance(wire, dict):
-        return None
-    asked, given = object_of(wire, "prompt_tokens_details"), object_of(wire, "completion_tokens_details")
-    usage = Usage(
-        input=count_of(wire, "prompt_tokens"),
-        output=count_of(wire, "completion_tokens"),
-        cache_read=count_of(asked, "cached_tokens"),
-        cache_write=count_of(asked, "cache_write_tokens"),
-        reasoning=count_of(given, "reasoning_tokens"),
-    )
-    return usage if usage.total else None
 
 
 def _cost(usage: dict[str, Any], before: int | None) -> int | None:

@@ -17,6 +17,7 @@ from ..estimate import request_tokens
 from ..family import Refused, line
 from .responses_items import FIELDS, Item, part_text, texts_of
 from .responses_wire import FAMILY
+from .usage import usage_of
 
 ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 """Events after which nothing more of an answer comes."""
@@ -151,7 +152,8 @@ class ResponsesAssembly:
 
     def _end(self, verb: str, response: dict[str, Any]) -> Iterator[Delta]:
         status, error = text_of(response.get("status")), object_of(response, "error")
-        self._usage, self._usd = _usage(response.get("usage")), _cost(response.get("usage"))
+        self._usage = usage_of(response.get("usage"), "input", "output")
+        self._usd = _cost(response.get("usage"))
         if verb == "failed" or (status == "failed" and error):
             raise Refused(200, {}, error or {"message": "the response failed, and no reason is given"})
         self._status = status if status in _STATUSES else verb
@@ -244,21 +246,6 @@ def _said(item: Item) -> Iterator[Part]:
         yield Reasoning(mended(thought))
     if text := item.text("output_text") + item.text("refusal"):
         yield Text(mended(text))
-
-
-def _usage(wire: Any) -> Usage | None:
-    """Usage as reported; None if absent or all zero, as servers without counters send it."""
-    if not isinstance(wire, dict):
-        return None
-    asked, given = object_of(wire, "input_tokens_details"), object_of(wire, "output_tokens_details")
-    usage = Usage(
-        input=count_of(wire, "input_tokens"),
-        output=count_of(wire, "output_tokens"),
-        cache_read=count_of(asked, "cached_tokens"),
-        cache_write=count_of(asked, "cache_write_tokens"),
-        reasoning=count_of(given, "reasoning_tokens"),
-    )
-    return usage if usage.total else None
 
 
 def _cost(wire: Any) -> int | None:
