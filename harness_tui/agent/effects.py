@@ -14,7 +14,7 @@ from ..domain.errors import HarnessError, ModelError
 from ..domain.events import AttemptEnded, Event, Flow, LoginHandled, root_of
 from ..domain.ledger import Account, Refused
 from ..domain.lifecycle import UNVERIFIED
-from ..domain.messages import Answer, Delta, Part, ToolCall
+from ..domain.messages import Answer, Delta, Part, ToolCall, ToolSpec
 from ..domain.money import Price, from_usd
 from ..domain.redaction import Redaction
 from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
@@ -25,6 +25,7 @@ from ..models.retry import again
 from . import context
 from .guardrails import Turn, defaults
 from .kit import Kit
+from .spill import cut
 
 SECOND = 1_000_000
 LONG = LONG_WAIT / SECOND
@@ -228,13 +229,14 @@ class Effects:
     async def _call(self, s: at.AttemptState, call: at.Call) -> inp.Input:
         hit("tool.after_intent")
         world = self._here()
-        deadline = next((t.deadline for t in world.tools if t.name == call.call.name), 120.0)
+        spec = next((t for t in world.tools if t.name == call.call.name), ToolSpec(call.call.name, "", {}))
         began = self.kit.clock.now()
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(spec.deadline):
                 outcome = await world.perform(call.call)
         except TimeoutError:
-            outcome = ToolOutcome(False, f"No result within {deadline:g} s; whether it happened is unknown.")
+            outcome = ToolOutcome(False, f"No result within {spec.deadline:g} s; whether it happened is unknown.")
+        outcome = replace(outcome, text=cut(outcome.text, spec.ceiling))
         hit("tool.after_effect")
         return inp.Performed(call.id, outcome, (self.kit.clock.now() - began) // 1000)
 

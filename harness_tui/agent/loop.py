@@ -25,7 +25,8 @@ from ..domain.task import Budget, Guardrails, Level, ModelSpec, RunSpec, TaskFil
 from ..domain.views import ApprovalRow
 from ..journal.journal import Journal
 from ..models.router import MAIN
-from ..tools.plain import PlainEnvironment
+from ..tools.box import Toolbox
+from ..tools.environment import RunEnvironment
 from ..tools.tool import Tool
 from .driver import Driver
 from .guardrails import Guardrail
@@ -127,7 +128,7 @@ class AgentLoop:
         numbers = itertools.count(len(journal.views.approvals) + 1)
 
         def environment(spec: RunSpec, session: str) -> Environment:
-            return PlainEnvironment(self.tools)
+            return RunEnvironment((Toolbox(self.tools),), level=spec.task.level)
 
         return Kit(
             log=journal,

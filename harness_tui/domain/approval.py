@@ -62,9 +62,11 @@ class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
         proposal: what would run; present for allow and ask.
         reason: for refuse, what the model and the operator read.
         why: for refuse, as in `ToolRefused.why`.
+        rule: what decided: id of an operator's rule, or a word for a built-in one (`level`, `read`, `guard`).
     """
 
     verdict: Literal["allow", "ask", "refuse"]
     proposal: Proposal | None = None
     reason: str = ""
     why: str = "policy"
+    rule: str = ""

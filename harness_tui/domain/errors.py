@@ -37,6 +37,12 @@ class ApprovalError(HarnessError):
     exit_code = 4
 
 
+class SandboxError(HarnessError):
+    """A sandbox is required and cannot be had."""
+
+    exit_code = 6
+
+
 class CredentialError(HarnessError):
     """A key or a login is missing or was refused."""
 

@@ -129,6 +129,7 @@ class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         schema: JSON Schema of the arguments (an object).
         deadline: seconds one call may take.
+        ceiling: bytes of UTF-8 a model reads of one result; the rest is spilled.
     """
 
     name: str
@@ -136,6 +137,7 @@ class ToolSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     schema: dict[str, Any]
     risk: Risk = "destructive"
     deadline: float = 120.0
+    ceiling: int = 24 * 1024
 
 
 class ModelRequest(msgspec.Struct, frozen=True, omit_defaults=True):

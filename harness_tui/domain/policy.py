@@ -1,10 +1,15 @@
-"""What a level lets tools do: the table behind `may` in every run's row and behind every static judgement."""
+"""What a level lets tools do: the table behind `may` in every run's row, and the one judgement of every call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
+import msgspec
+
+from .approval import Judgement, Proposal
 from .messages import RISKS, Risk, ToolSpec
+from .rules import Rule, Subject, Where, allows, in_force, touches
 from .task import Level
 
 ACTS, ASKS, CANNOT = "acts", "asks", "cannot"
@@ -26,7 +31,82 @@ def rule(risk: Risk, level: Level, *, sandboxed: bool = False) -> str:
     return ACTS if sandboxed else CANNOT
 
 
-def may(tools: Sequence[ToolSpec], level: Level) -> dict[str, str]:
+def may(tools: Sequence[ToolSpec], level: Level, *, sandboxed: bool = False) -> dict[str, str]:
     """risk class -> acts | asks | cannot; a class no tool of the run has is `cannot`."""
     present = {t.risk for t in tools}
-    return {risk: rule(risk, level) if risk in present else CANNOT for risk in RISKS}
+    return {risk: rule(risk, level, sandboxed=sandboxed) if risk in present else CANNOT for risk in RISKS}
+
+
+class Weighed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a toolbox knows of one call before level and rules are heard. It performs nothing.
+
+    Attributes:
+        proposal: what would run, its risk class and risk included. Of risk class read_only only if this very call is
+            *proven* to read: that runs at every level.
+        subject: what rules are matched against.
+        free: runs at L2 and L3 without asking (an address the task allows), unless a rule says otherwise.
+        refusal: why it is refused whatever the rules say (a guard, a jail, a lint), or "".
+        why: built-in rule behind `refusal`, `free` or the reading, for people: `guard`, `jail`, `read: git status`.
+        sandboxed: its effect stays inside an enforced sandbox.
+        unsafe: why no rule can allow it, which an operator asked at L2 is told, or "".
+    """
+
+    proposal: Proposal
+    subject: Subject
+    free: bool = False
+    refusal: str = ""
+    why: str = ""
+    sandboxed: bool = False
+    unsafe: str = ""
+
+
+def judge(
+    call: Weighed, level: Level, rules: Sequence[Rule], where: Where, used: Mapping[str, int] | None = None
+) -> Judgement:
+    """allow, ask or refuse: deny beats ask beats allow beats the level. Pure; the same for a real call and a check.
+
+    Args:
+        rules: all of the operator's; those that do not hold here and now count for nothing.
+        used: calls allowed so far, by rule id.
+    """
+    used = used or {}
+    held = [each for each in rules if in_force(each, where, used.get(each.id, 0))]
+    hit = {word: [r for r in held if r.decision == word and touches(r, call.subject)] for word in ("deny", "ask")}
+    name, risk = call.proposal.tool, call.proposal.risk_class
+    if call.refusal:
+        return _refuse(call.refusal, "policy", call.why or "guard")
+    if hit["deny"]:
+        return _refuse(
+            _said(hit["deny"][0], f"{name} is denied by rule {hit['deny'][0].id}"), "rule", hit["deny"][0].id
+        )
+    for ask in hit["ask"]:
+        return _ask_or_refuse(call, level, _said(ask, "a rule asks"), ask.id)
+    if risk == "read_only":
+        return Judgement("allow", call.proposal, call.why or "it only reads", rule=call.why or "read")
+    if level == "L1":
+        return _refuse(f"{name} is {risk}, and at L1 only what is proven to read runs.", "level", "L1")
+    if not call.subject.understood:
+        return _ask_or_refuse(call, level, call.unsafe or "not understood for sure", "not understood")
+    if call.free or risk == "idempotent":
+        return Judgement("allow", call.proposal, call.why or f"it is {risk}", rule=call.why or risk)
+    if level == "L3" and not call.sandboxed:
+        return _refuse(f"{name} is {risk}; L3 acts inside an enforced sandbox only, and there is none.", "level", "L3")
+    if granted := allows(held, call.subject):
+        return Judgement("allow", call.proposal, _said(granted[0], "a rule allows it"), rule=granted[0].id)
+    if level == "L3":
+        return _refuse(f"{name} is {risk}; L3 acts on listed kinds only, and no rule lists this.", "level", "L3")
+    return _ask_or_refuse(call, level, call.unsafe or f"{name} is {risk}", "L2")
+
+
+def _ask_or_refuse(call: Weighed, level: Level, reason: str, by: str) -> Judgement:
+    if level == "L2":
+        return Judgement("ask", call.proposal, reason, rule=by)
+    return _refuse(f"{call.proposal.tool}: {reason}; {level} never asks.", "level", by)
+
+
+def _refuse(reason: str, why: Literal["policy", "rule", "level"], by: str) -> Judgement:
+    return Judgement("refuse", reason=reason, why=why, rule=by)
+
+
+def _said(rule: Rule, otherwise: str) -> str:
+    return rule.reason or f"{otherwise}."

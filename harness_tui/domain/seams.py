@@ -170,8 +170,10 @@ class Environment(Protocol):
     kind: str
     recovery: Literal["reattach", "rebuild", "restart"]
     session: str
-    notes: tuple[str, ...]
     tools: tuple[ToolSpec, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     async def open(self) -> None: ...
 

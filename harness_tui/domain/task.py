@@ -20,6 +20,12 @@ BROWSER_TOOLS = (
     "browser_snapshot",
 )
 
+FILE_TOOLS = ("read_file", "list_dir", "glob", "grep", "write_file", "edit_file")
+SHELL_TOOLS = ("shell_read", "shell_exec")
+WEB_TOOLS = ("web_fetch", "web_search")
+BUILT_IN_TOOLS = (*FILE_TOOLS, *SHELL_TOOLS, *WEB_TOOLS, *BROWSER_TOOLS)
+"""Names alone, so that checking a task file imports no tool."""
+
 DEFAULT_TOKENS = 200_000
 DEFAULT_ITERATIONS = 12
 DEFAULT_MESSAGES = 60
@@ -134,6 +140,22 @@ class Approve(_Table, frozen=True):
     selectors: tuple[str, ...] = ()
 
 
+class SandboxTable(_Table, frozen=True):
+    """`[sandbox]`: where children of tools run, and what they reach.
+
+    Attributes:
+        kind: "auto" = bubblewrap where it works, else none; "none", "worktree", "bubblewrap", "container".
+        network: children may open connections.
+        read: further paths children may read (`~` is the operator's home), for example `~/.cargo`.
+        image: of the container.
+    """
+
+    kind: Literal["auto", "none", "worktree", "bubblewrap", "container"] = "auto"
+    network: bool = False
+    read: tuple[str, ...] = ()
+    image: str = ""
+
+
 class Options(_Table, frozen=True):
     """How a model is asked. Each family takes what it knows; `None` and "" leave a thing to the server.
 
@@ -172,7 +194,12 @@ class ModelTable(Options, frozen=True):
 
 
 class TaskFile(_Table, frozen=True):
-    """A task file (`run --task FILE.toml`)."""
+    """A task file (`run --task FILE.toml`).
+
+    Attributes:
+        allow_hosts: `host`, `host:port` or `*.host` that web and browser tools may reach besides public addresses and
+            the origin of `start_url`.
+    """
 
     prompt: str
     start_url: str = ""
@@ -180,6 +207,8 @@ class TaskFile(_Table, frozen=True):
     level: Level = "L2"
     allow_urls: tuple[str, ...] = ()
     allow_selectors: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    sandbox: SandboxTable = SandboxTable()
     model: ModelTable | None = None
     budget: Budget = Budget()
     guardrails: Guardrails = Guardrails()

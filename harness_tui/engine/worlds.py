@@ -12,7 +12,7 @@ from ..config.vault import Ladder, Stores
 from ..domain.errors import CredentialError
 from ..domain.redaction import Redaction, distinctive
 from ..domain.seams import Blobs, Environment, Model, Vault
-from ..domain.task import ModelSpec, RunSpec
+from ..domain.task import BROWSER_TOOLS, ModelSpec, RunSpec
 from .services import read_env_file
 
 
@@ -77,16 +77,13 @@ def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -
     return router.from_spec(router.of_role(spec, role), leg)
 
 
-def uses_browser(spec: RunSpec) -> bool:
-    return any(name.startswith("browser_") for name in spec.task.tools)
-
-
 def environment(spec: RunSpec, session: str, secrets: Vault, sources: Sources) -> Environment:
-    """The run's world, not yet open: a browser when it has browser tools, else none."""
-    if uses_browser(spec):
-        from ..tools.browser.environment import BrowserEnvironment
+    """The run's world, not yet open: the boxes its tools are in, behind one judgement."""
+    from ..tools.environment import RunEnvironment
 
-        return BrowserEnvironment(spec.task, blobs=sources.blobs, vault=secrets, session=session)
-    from ..tools.plain import PlainEnvironment
+    browser = None
+    if any(name in BROWSER_TOOLS for name in spec.task.tools):
+        from ..tools.browser.environment import BrowserBox
 
-    return PlainEnvironment(())
+        browser = BrowserBox(spec.task, blobs=sources.blobs, vault=secrets, session=session)
+    return RunEnvironment((), level=spec.task.level, offered=spec.task.tools, browser=browser)

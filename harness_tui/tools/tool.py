@@ -8,12 +8,13 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
-
-import msgspec
+from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar, overload
 
 from ..domain.errors import UsageError
 from ..domain.messages import RISKS, Risk, ToolSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,20 +27,24 @@ _SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Exampl
 _ARGUMENT = re.compile(r"^(\w+)(?: \([^)]*\))?:\s*(.*)$")
 
 
+CEILING = 24 * 1024
+"""Bytes of one result a model reads unless the tool says otherwise."""
+
+
 class Tool(Generic[P, R]):
-    """A function with the spec a model reads.
+    """A function with the spec a model reads. On a method of a toolbox: bound like any method.
 
     Attributes:
-        spec: name, description, JSON schema, risk and deadline, read from the function.
+        spec: name, description, JSON schema, risk, deadline and ceiling, read from the function.
         is_async: whether `call` gives an awaitable.
     """
 
-    def __init__(self, function: Callable[P, R], risk: Risk, deadline: float) -> None:
+    def __init__(self, function: Callable[P, R], risk: Risk, deadline: float, ceiling: int) -> None:
         self._function = function
         self.is_async = inspect.iscoroutinefunction(function)
         self._arguments, schema = _read(function)
         description = _description(inspect.getdoc(function) or "")
-        self.spec = ToolSpec(function.__name__, description, schema, risk, deadline)
+        self.spec = ToolSpec(function.__name__, description, schema, risk, deadline, ceiling)
         functools.update_wrapper(self, function)
 
     def __repr__(self) -> str:
@@ -48,23 +53,31 @@ class Tool(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._function(*args, **kwargs)
 
+    def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R]:
+        if instance is None:
+            return self
+        bound = copy.copy(self)
+        bound._function = self._function.__get__(instance)
+        return bound
+
     def problem(self, arguments: Mapping[str, Any]) -> str:
         """What is wrong with a model's `arguments`, or ""."""
+        from pydantic import ValidationError
+
         try:
-            msgspec.convert(dict(arguments), self._arguments)
-        except msgspec.ValidationError as error:
-            return str(error)
+            self._arguments.model_validate(dict(arguments))
+        except ValidationError as error:
+            return "; ".join(_one_line(each) for each in error.errors(include_url=False)[:5])
         return ""
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
         """Call the function with a model's arguments, converted to the declared types.
 
-        Returns what the function returns: for an async function, its coroutine. Raises msgspec.ValidationError when
-        `problem` would have named one, and whatever the function raises.
+        Returns what the function returns: for an async function, its coroutine. Raises ValidationError when `problem`
+        would have named one, and whatever the function raises.
         """
-        given = msgspec.convert(dict(arguments), self._arguments)
-        named = {name: getattr(given, name) for name in self._arguments.__struct_fields__}
-        return self._function(**named)  # type: ignore[call-arg]
+        given = self._arguments.model_validate(dict(arguments))
+        return self._function(**{name: getattr(given, name) for name in self._arguments.model_fields})  # type: ignore[call-arg]
 
 
 @overload
@@ -72,11 +85,18 @@ def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
 
 
 @overload
-def tool(*, risk: Risk = "destructive", deadline: float = DEADLINE) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(
+    *, risk: Risk = "destructive", deadline: float = DEADLINE, ceiling: int = CEILING
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 
 
 def tool(
-    function: Callable[..., Any] | None = None, /, *, risk: Risk = "destructive", deadline: float = DEADLINE
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    risk: Risk = "destructive",
+    deadline: float = DEADLINE,
+    ceiling: int = CEILING,
 ) -> Any:
     """Make a tool of a sync or async function: `@tool`, or `@tool(risk="read_only", deadline=5)`.
 
@@ -86,6 +106,7 @@ def tool(
     Args:
         risk: read_only | idempotent | destructive | network. Unsaid means destructive, so that it asks.
         deadline: seconds one call may take.
+        ceiling: bytes of one result the model reads; the rest is spilled, not lost.
 
     Raises UsageError when the function cannot be a tool.
     """
@@ -93,43 +114,64 @@ def tool(
         raise UsageError(f'The risk "{risk}" is not known.', f"Use one of {', '.join(RISKS)}.")
     if not deadline > 0:
         raise UsageError(f"A tool's deadline must be more than 0 seconds, not {deadline}.")
+    if ceiling < 1:
+        raise UsageError(f"A tool's ceiling must be at least 1 byte, not {ceiling}.")
     if function is None:
-        return lambda wrapped: Tool(wrapped, risk, deadline)
-    return Tool(function, risk, deadline)
+        return lambda wrapped: Tool(wrapped, risk, deadline, ceiling)
+    return Tool(function, risk, deadline, ceiling)
 
 
-def _read(function: Callable[..., Any]) -> tuple[type[msgspec.Struct], dict[str, Any]]:
-    """The arguments of `function` as a struct, and their JSON schema."""
+def _read(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, Any]]:
+    """The arguments of `function` as a model, and their JSON schema."""
+    from pydantic import ConfigDict, PydanticUserError, create_model
+    from pydantic.errors import PydanticSchemaGenerationError
+
     name = getattr(function, "__name__", "")
     if not _NAME.fullmatch(name):
         raise UsageError(f"A tool needs a name of letters, digits, _ and -, not {name!r}.", "Define it with `def`.")
     told = _told(inspect.getdoc(function) or "")
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-        fields = [
-            _field(parameter, hints.get(parameter.name, Any), told.get(parameter.name, ""))
-            for parameter in inspect.signature(function).parameters.values()
-        ]
-        struct = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
-        schema = msgspec.json.schema(struct)
-    except (TypeError, NameError, ValueError) as error:
-        raise UsageError(f"{name} cannot be a tool: {error}.", "Give each parameter a type that JSON has.") from None
-    definitions = schema.pop("$defs")
-    flat = definitions.pop(name)
-    flat.pop("title", None)
-    return struct, {**flat, "$defs": definitions} if definitions else flat
+        fields = {
+            parameter.name: _field(parameter, hints.get(parameter.name, Any), told.get(parameter.name, ""))
+            for parameter in _parameters(function)
+        }
+        config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+        model = create_model(name, __config__=config, **fields)  # type: ignore[call-overload]
+        schema = model.model_json_schema()
+    except (TypeError, NameError, ValueError, PydanticUserError, PydanticSchemaGenerationError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f"{name} cannot be a tool: {said}.", "Give each parameter a type that JSON has.") from None
+    return model, _untitled(schema)
 
 
-def _field(parameter: inspect.Parameter, hint: Any, told: str) -> Any:
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those a model fills in; the `self` of a method in a class is the toolbox's own."""
+    found = list(inspect.signature(function).parameters.values())
+    return found[1:] if found and found[0].name == "self" else found
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without pydantic's titles, which only repeat the names: every request carries this."""
+    schema.pop("title", None)
+    for each in [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]:
+        _untitled(each)
+    return schema
+
+
+def _field(parameter: inspect.Parameter, hint: Any, told: str) -> tuple[Any, Any]:
+    from pydantic import Field
+
     if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
         raise TypeError(f"its parameter {parameter} cannot be given by name")
-    described = Annotated[hint, msgspec.Meta(description=told)] if told else hint
-    default = parameter.default
-    if default is parameter.empty:
-        return parameter.name, described
-    if isinstance(default, list | dict | set | bytearray):
-        return parameter.name, described, msgspec.field(default_factory=functools.partial(copy.deepcopy, default))
-    return parameter.name, described, default
+    described = Annotated[hint, Field(description=told)] if told else hint
+    return described, ... if parameter.default is parameter.empty else parameter.default
+
+
+def _one_line(error: Any) -> str:
+    place = ".".join(map(str, error["loc"]))
+    said = {"missing": "is missing", "extra_forbidden": "is no argument"}.get(error["type"], "")
+    return f"{place} {said}" if said else f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def _description(doc: str) -> str:

@@ -144,10 +144,11 @@ def loop(steps: int, folder: Path) -> Figures:
 def installed(steps: int, effects: Path | None = None) -> None:
     """Give this process's engines the scripted model and the tool."""
     from harness_tui.engine import worlds
-    from harness_tui.tools.plain import PlainEnvironment
+    from harness_tui.tools.box import Toolbox
+    from harness_tui.tools.environment import RunEnvironment
 
     worlds.model = lambda spec, *_: Scripted(steps)
-    worlds.environment = lambda spec, session, *_: PlainEnvironment((work(effects),))
+    worlds.environment = lambda spec, session, *_: RunEnvironment((Toolbox((work(effects),)),))
 
 
 def order() -> Any:

@@ -16,8 +16,17 @@ from harness_tui.domain.events import Fact
 from harness_tui.domain.messages import Risk, ToolCall
 from harness_tui.domain.seams import Environment, ToolOutcome, Verdict
 from harness_tui.domain.task import Level
-from harness_tui.tools.plain import MAX_RESULT, PlainEnvironment, as_text, cut
+from harness_tui.agent.spill import cut
+from harness_tui.tools.box import Toolbox, as_text
+from harness_tui.tools.environment import RunEnvironment
 from harness_tui.tools.tool import tool
+
+MAX_RESULT = 24 * 1024
+
+
+def plain(tools: list[Any]) -> RunEnvironment:
+    return RunEnvironment((Toolbox(tools),))
+
 
 NOWHERE = contextvars.ContextVar("NOWHERE", default="unset")
 
@@ -45,7 +54,7 @@ async def send_note(name: str) -> str:
     return "sent"
 
 
-WORLD = PlainEnvironment([send_note, save_note, read_note, delete_note])
+WORLD = plain([send_note, save_note, read_note, delete_note])
 GOOD: dict[str, dict[str, Any]] = {
     "read_note": {"name": "a"},
     "save_note": {"name": "a", "text": "b"},
@@ -56,7 +65,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 async def perform(function: Callable[..., Any], deadline: float = 30, **arguments: Any) -> ToolOutcome:
     made = tool(risk="read_only", deadline=deadline)(function)
-    return await PlainEnvironment([made]).perform(ToolCall("c", made.spec.name, arguments))
+    return await plain([made]).perform(ToolCall("c", made.spec.name, arguments))
 
 
 def test_it_is_an_environment_with_sorted_tools() -> None:
@@ -106,7 +115,7 @@ async def test_an_unknown_tool_is_answered_with_the_nearest_name() -> None:
     judgement = await WORLD.judge(ToolCall("c", "delete_notes", {}), "L2")
     assert (judgement.verdict, judgement.why) == ("refuse", "unknown_tool")
     assert judgement.reason == 'There is no tool "delete_notes"; the nearest is "delete_note".'
-    nothing = await PlainEnvironment([]).judge(ToolCall("c", "x", {}), "L2")
+    nothing = await plain([]).judge(ToolCall("c", "x", {}), "L2")
     assert nothing.reason == 'There is no tool "x", and no other one.'
 
 
@@ -278,6 +287,6 @@ def test_nothing_risky_is_ever_allowed_by_itself(risk: Risk, level: Level) -> No
     @tool(risk=risk)
     def act() -> None: ...
 
-    judgement = asyncio.run(PlainEnvironment([act]).judge(ToolCall("c", "act", {}), level))
+    judgement = asyncio.run(plain([act]).judge(ToolCall("c", "act", {}), level))
     if RISKY[risk]:
         assert judgement.verdict != "allow"

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...domain.approval import Judgement
 from ...domain.errors import HarnessError, UsageError
 from ...domain.events import Event, LoginHandled
 from ...domain.messages import ToolCall, ToolSpec
+from ...domain.policy import Weighed
 from ...domain.redaction import Redaction
 from ...domain.seams import Blobs, EnvironmentLost, Interlude, Performed, ToolOutcome, Vault, Verdict
 from ...domain.task import Level, TaskFile
+from ..box import Toolbox
 from . import scripts, stories
 from .chromium import Chromium, sandboxed
 from .elements import NoSuchElement
 from .frames import Frames
 from .judge import Judge
 from .login import LoginRule
-from .policy import Rules, malformed, origin, unknown_tool, with_id
+from .policy import Rules, malformed, origin, with_id
 from .session import NAVIGATION, Session
 from .tools import DEADLINE, SPECS, BrowserTools
 from .verify import UNVERIFIED, Verifier
@@ -33,7 +33,7 @@ VERIFY_SECONDS = 120.0
 _UNSANDBOXED = "browser unsandboxed"
 
 
-class BrowserEnvironment:
+class BrowserBox(Toolbox):
     """A real Chromium with one isolated page.
 
     Args:
@@ -44,7 +44,6 @@ class BrowserEnvironment:
         patience: seconds a page may take to load.
     """
 
-    kind = "browser"
     recovery: Literal["reattach", "rebuild", "restart"] = "restart"
 
     def __init__(
@@ -59,9 +58,10 @@ class BrowserEnvironment:
         extra_hosts: tuple[str, ...] = (),
         patience: float = NAVIGATION,
     ) -> None:
+        super().__init__(())
         self.session = session
         self.notes: tuple[str, ...] = () if sandboxed() else (_UNSANDBOXED,)
-        self.tools = _offered(task)
+        self.tools = {spec.name: BrowserTool(spec) for spec in _offered(task)}
         self._task = task
         self._blobs = blobs
         self._vault = vault
@@ -92,7 +92,7 @@ class BrowserEnvironment:
         rule = self._task.login
         self._frames = Frames(world, self._blobs, rule.password_field if rule else "")
         self._tools = BrowserTools(world, self._frames, self._task)
-        self._judge = Judge(self._task, world, self.tools, Rules(self._task, self._extra_hosts))
+        self._judge = Judge(self._task, world, Rules(self._task, self._extra_hosts))
         self._login = LoginRule(rule, world, self._vault) if rule else None
         self._verifier = Verifier(self._task, world, self._asks_login)
 
@@ -103,19 +103,22 @@ class BrowserEnvironment:
         with contextlib.suppress(Exception):
             await self._chromium.stop()
 
-    async def judge(self, call: ToolCall, level: Level) -> Judgement:
-        """Allow, ask or refuse; touches nothing but to scroll an element into view. Raises EnvironmentLost."""
+    async def weigh(self, call: ToolCall, level: Level) -> Weighed:
+        """What the call would do here; touches nothing but to scroll an element into view. Raises EnvironmentLost.
+
+        Before the browser was ever opened, by the tool's risk class alone: the page decides.
+        """
+        if self._world is None:
+            return await super().weigh(call, level)
         world = self._there
         with _as_lost(world):
-            return await world.bounded(self._judge.judge(call, level, self.session))
+            return await world.bounded(self._judge.weigh(call, self.tools[call.name].spec, self.session))
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
     async def perform(self, call: ToolCall) -> ToolOutcome:
         """Run a judged call, then photograph the page. Raises EnvironmentLost."""
-        spec = next((tool for tool in self.tools if tool.name == call.name), None)
-        if spec is None or (problem := malformed(call, spec)):
-            return ToolOutcome(False, problem if spec else unknown_tool(call.name, self.tools))
+        spec = self.tools[call.name].spec
         world = self._there
         with _as_lost(world):
             ok, text = await world.bounded(self._run(call, spec), DEADLINE)
@@ -277,14 +280,21 @@ def _playwright_error() -> type[Exception]:
     return Error
 
 
+class BrowserTool:
+    """A browser tool as its box holds it; what it does is in `BrowserTools`."""
+
+    is_async = True
+
+    def __init__(self, spec: ToolSpec) -> None:
+        self.spec = spec
+
+    def problem(self, arguments: dict[str, Any]) -> str:
+        return malformed(ToolCall("", self.spec.name, arguments), self.spec)
+
+
 def _offered(task: TaskFile) -> tuple[ToolSpec, ...]:
-    """Specs of the task's tools by name; at L1 only those proven read-only. Raises UsageError for an unknown one."""
-    for name in task.tools:
-        if name not in SPECS:
-            near = difflib.get_close_matches(name, SPECS, n=1)
-            raise UsageError(f"There is no browser tool {name}.", f"Did you mean {near[0]}?" if near else "")
-    specs = (SPECS[name] for name in sorted(set(task.tools)))
-    return tuple(spec for spec in specs if task.level != "L1" or spec.risk == "read_only")
+    """Specs of the task's browser tools."""
+    return tuple(SPECS[name] for name in sorted(set(task.tools)) if name in SPECS)
 
 
 def _selectors(task: TaskFile) -> list[str]:

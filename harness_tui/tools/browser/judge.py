@@ -1,21 +1,22 @@
-"""What policy says of one call on the page as it is now: allow, ask with a card, or refuse with a reason."""
+"""What one call would do on the page as it is now: its card, whether the task allows it, or why it may not be."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from ...domain.approval import Judgement, Proposal
+from ...domain.approval import Proposal
 from ...domain.events import Fact
 from ...domain.messages import ToolCall, ToolSpec
-from ...domain.task import Level, TaskFile
+from ...domain.policy import Weighed
+from ...domain.rules import Subject
+from ...domain.task import TaskFile
 from . import elements, scripts
 from .elements import NoSuchElement, Target
-from .policy import Rules, malformed, normalise, origin, unknown_tool
+from .policy import Rules, normalise, origin
 from .session import Session
-from .tools import SPECS
 
 if TYPE_CHECKING:
     from playwright.async_api import ElementHandle
@@ -26,35 +27,23 @@ SUMMARY_CHARS = 120
 class Judge:
     """Bound to one session, whose visited links and judged elements it remembers."""
 
-    def __init__(self, task: TaskFile, world: Session, tools: Sequence[ToolSpec], rules: Rules) -> None:
+    def __init__(self, task: TaskFile, world: Session, rules: Rules) -> None:
         self._task = task
         self._world = world
-        self._tools = tools
         self._rules = rules
         self._judged: dict[str, Target | None] = {}
 
-    async def judge(self, call: ToolCall, level: Level, session: str) -> Judgement:
-        """The judgement; `session` is what its proposal is bound to. Raises Playwright's Error."""
-        spec = next((tool for tool in self._tools if tool.name == call.name), None)
-        if spec is None and not (level == "L1" and call.name in self._task.tools):
-            return Judgement("refuse", reason=unknown_tool(call.name, self._tools), why="unknown_tool")
-        spec = spec or SPECS[call.name]
-        if problem := malformed(call, spec):
-            return Judgement("refuse", reason=problem, why="malformed")
-        if level == "L1" and spec.risk != "read_only":
-            reason = f"{spec.name} is {spec.risk}, and at L1 only read-only tools run."
-            return Judgement("refuse", reason=reason, why="level")
+    async def weigh(self, call: ToolCall, spec: ToolSpec, session: str) -> Weighed:
+        """What the call would do; `session` is what its proposal is bound to. Raises Playwright's Error."""
         said = json.dumps(call.arguments, ensure_ascii=False)
+        proposal = Proposal(spec.name, call.arguments, spec.risk, "low", spec.name, (), session)
         if self._world.redaction(said) != said:
-            return Judgement("refuse", reason="The call carries a stored secret; only the harness fills secrets in.")
+            refusal = "The call carries a stored secret; only the harness fills secrets in."
+            return Weighed(proposal, Subject(spec.name), refusal=refusal, why="secret")
         if spec.risk == "read_only":
-            return Judgement("allow", Proposal(spec.name, call.arguments, spec.risk, "low", spec.name, (), session))
+            return Weighed(proposal, Subject(spec.name))
         weigh = self._navigation if spec.name == "browser_navigate" else self._action
-        judgement = await weigh(call, spec, session)
-        if level == "L3" and judgement.verdict == "ask":
-            reason = f"{spec.name} would ask at L2; at L3 it runs only inside an enforced sandbox, and there is none."
-            return Judgement("refuse", reason=reason, why="level")
-        return judgement
+        return await weigh(call, spec, session)
 
     async def target(self, call: ToolCall) -> tuple[ElementHandle, Target]:
         """The element a call means, as it is now. Raises NoSuchElement."""
@@ -74,38 +63,44 @@ class Judge:
                 nodes = frame.locator("a, area, form, button, input")
                 self._rules.remember(await nodes.evaluate_all(scripts.LINKS, list(self._task.allow_selectors)))
 
-    async def _action(self, call: ToolCall, spec: ToolSpec, session: str) -> Judgement:
+    async def _action(self, call: ToolCall, spec: ToolSpec, session: str) -> Weighed:
         page = self._world.page.url
         if not self._rules.ours(page):
-            return self._foreign(f"The page is on {origin(page) or page}")
+            return self._foreign(call, spec, session, page, f"The page is on {origin(page) or page}")
+        subject = Subject(spec.name, hosts=_hosts(page))
         try:
             _, target = await self.target(call)
         except NoSuchElement:
             # Nothing to approve: the call runs into its own clear failure. Should the element turn up meanwhile, it
             # is not what was judged, and perform() leaves it alone.
             self._judged[call.id] = None
-            return Judgement("allow", self._propose(call, spec, session, f"{spec.name}: no such element", ()))
+            proposal = self._propose(call, spec, session, f"{spec.name}: no such element", ())
+            return Weighed(proposal, subject, free=True, why="no such element")
         self._judged[call.id] = target
         value = call.arguments.get("value")
         tail = f' = "{value}"' if value is not None else ""
         facts = elements.facts(spec.name, target, value)
         proposal = self._propose(call, spec, session, f"{spec.name}: {target.summary}{tail}", facts, target.approve)
-        return Judgement("allow" if target.free else "ask", proposal)
+        return Weighed(proposal, subject, free=target.free, why="allow_selectors" if target.free else "")
 
-    async def _navigation(self, call: ToolCall, spec: ToolSpec, session: str) -> Judgement:
+    async def _navigation(self, call: ToolCall, spec: ToolSpec, session: str) -> Weighed:
         await self.remember_links()
         url = normalise(call.arguments["url"], self._world.page.url)
         if not url:
             reason = f"{call.arguments['url']} is no http(s) URL; browser_navigate takes nothing else."
-            return Judgement("refuse", reason=reason)
+            proposal = self._propose(call, spec, session, spec.name, ())
+            return Weighed(proposal, Subject(spec.name), refusal=reason, why="url")
         if not self._rules.ours(url):
-            return self._foreign(f"{url} is on {origin(url)}")
+            return self._foreign(call, spec, session, url, f"{url} is on {origin(url)}")
         facts = (Fact("tool", spec.name), Fact("url", url), Fact("sends", f"GET {url}"))
         proposal = self._propose(call, spec, session, f"{spec.name}: {url}", facts)
-        return Judgement("allow" if self._rules.free(url) else "ask", proposal)
+        free = self._rules.free(url)
+        return Weighed(proposal, Subject(spec.name, hosts=_hosts(url)), free=free, why="allow_urls" if free else "")
 
-    def _foreign(self, where: str) -> Judgement:
-        return Judgement("refuse", reason=f"{where}, not on the task's origins ({self._rules.names()}).")
+    def _foreign(self, call: ToolCall, spec: ToolSpec, session: str, url: str, where: str) -> Weighed:
+        reason = f"{where}, not on the task's origins ({self._rules.names()})."
+        proposal = self._propose(call, spec, session, spec.name, ())
+        return Weighed(proposal, Subject(spec.name, hosts=_hosts(url)), refusal=reason, why="origins")
 
     def _propose(
         self,
@@ -121,3 +116,8 @@ class Judge:
         short = told if len(told) <= SUMMARY_CHARS else told[: SUMMARY_CHARS - 1] + "…"
         shown = tuple(Fact(fact.label, hide(fact.value)) for fact in facts)
         return Proposal(spec.name, call.arguments, spec.risk, "high", short, shown, session, selector)
+
+
+def _hosts(url: str) -> tuple[str, ...]:
+    netloc = urlsplit(origin(url)).netloc
+    return (netloc,) if netloc else ()

@@ -1,0 +1,124 @@
+"""The environment of a run: its toolboxes behind one judgement, in one sandbox, with a browser if it has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from ..domain.approval import Judgement
+from ..domain.events import Event
+from ..domain.messages import ToolCall, ToolSpec
+from ..domain.policy import judge
+from ..domain.rules import Rule, Where
+from ..domain.seams import Interlude, Performed, ToolOutcome, Verdict
+from ..domain.task import Level
+from ..sandbox.base import Sandbox
+from .box import Toolbox
+from .browser.environment import BrowserBox
+
+NOTHING = Verdict(None, "nothing verified the claim")
+
+Used = Callable[[], Mapping[str, int]]
+
+
+def no_rules() -> Sequence[Rule]:
+    return ()
+
+
+def never_used() -> Mapping[str, int]:
+    return {}
+
+
+def here_and_now() -> Where:
+    return Where(now=time.time_ns() // 1000)
+
+
+class RunEnvironment:
+    """`seams.Environment` over toolboxes.
+
+    Args:
+        boxes: a name in two of them belongs to the first.
+        offered: names the task asks for; None = all. At L1 only tools that may read are shown to the model.
+        sandbox: where files and children are; None when no tool has any.
+        rules, used: the operator's rules as they are now, and how often each has allowed a call.
+        where: workspace, run and time of a judgement.
+    """
+
+    def __init__(
+        self,
+        boxes: Sequence[Toolbox],
+        *,
+        level: Level = "L2",
+        offered: Sequence[str] | None = None,
+        sandbox: Sandbox | None = None,
+        browser: BrowserBox | None = None,
+        rules: Callable[[], Sequence[Rule]] = no_rules,
+        used: Used = never_used,
+        where: Callable[[], Where] = here_and_now,
+    ) -> None:
+        self.sandbox = sandbox
+        self._boxes = (*boxes, browser) if browser else tuple(boxes)
+        self._browser = browser
+        self._rules, self._used, self._where = rules, used, where
+        self._box_of = {name: box for box in reversed(self._boxes) for name in box.tools}
+        if offered is not None:
+            self._box_of = {name: box for name, box in self._box_of.items() if name in set(offered)}
+        specs = (self._box_of[name].tools[name].spec for name in sorted(self._box_of))
+        self.tools: tuple[ToolSpec, ...] = tuple(s for s in specs if level != "L1" or s.risk == "read_only")
+        self.kind = "browser" if browser else "workspace" if sandbox else "none"
+        self.recovery: Literal["reattach", "rebuild", "restart"] = browser.recovery if browser else "reattach"
+        self.session = browser.session if browser else "workspace" if sandbox else "in-process"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run's header must say."""
+        return (*(self.sandbox.notes if self.sandbox else ()), *(note for box in self._boxes for note in box.notes))
+
+    async def open(self) -> None:
+        """Raises SandboxError, SetupError, UsageError; what was opened is closed again."""
+        try:
+            if self.sandbox:
+                await self.sandbox.open()
+            for box in self._boxes:
+                await box.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        for box in reversed(self._boxes):
+            await box.close()
+        if self.sandbox:
+            await self.sandbox.close()
+
+    async def judge(self, call: ToolCall, level: Level) -> Judgement:
+        """Allow, ask or refuse: the call must be well formed, then its box weighs it, then level and rules decide."""
+        box = self._box_of.get(call.name)
+        if box is None:
+            return Judgement("refuse", reason=self._unknown(call.name), why="unknown_tool", rule="unknown tool")
+        wrong = call.error or box.tools[call.name].problem(call.arguments)
+        if wrong:
+            return Judgement("refuse", reason=f"{call.name} was not called: {wrong}.", why="malformed", rule="schema")
+        return judge(await box.weigh(call, level), level, self._rules(), self._where(), self._used())
+
+    async def perform(self, call: ToolCall) -> ToolOutcome:
+        return await self._box_of[call.name].perform(call)
+
+    async def baseline(self) -> tuple[dict[str, Any] | None, tuple[Event, ...]]:
+        return await self._browser.baseline() if self._browser else (None, ())
+
+    async def after_batch(self) -> Interlude:
+        return await self._browser.after_batch() if self._browser else Interlude()
+
+    async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
+        return await self._browser.goal(done, baseline) if self._browser else ""
+
+    async def verify(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> Verdict:
+        return await self._browser.verify(done, baseline) if self._browser else NOTHING
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name, [spec.name for spec in self.tools], 1, 0.0)
+        short = name if len(name) <= 60 else f"{name[:57]}..."
+        return f'There is no tool "{short}"' + (f'; the nearest is "{near[0]}".' if near else ", and no other one.")
