@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+RULE_ID = "R-"
+"""How the id of every rule begins, and of nothing else that may decide."""
 REST = "..."
 """Last word of a command pattern: any further words. Without it the command has exactly these words."""
 

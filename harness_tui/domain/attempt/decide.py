@@ -11,6 +11,7 @@ from ..events import Event, Fact
 from ..ledger import Refused
 from ..messages import Answer, Message
 from ..money import dollars
+from ..rules import RULE_ID
 from .state import AttemptState, Call
 
 MAX_PAUSES = 5
@@ -161,7 +162,7 @@ def _judged(s: AttemptState, x: inp.Judged) -> list[Event]:
             return [_start(at, proposal, digest, at.approval)]
         withdrawn = _withdraw(at.approval, "what would run is no longer what was shown")
     if judgement.verdict == "allow":
-        return [*withdrawn, _start(at, proposal, action, "")]
+        return [*withdrawn, _start(at, proposal, action, "", judgement.rule)]
     for carried in s.carried.values():
         if not carried.happened and carried.tool == at.call.name:
             if carried.action == action:
@@ -177,8 +178,9 @@ def _withdraw(approval: str, reason: str) -> list[Event]:
     return [ev.ApprovalWithdrawn(approval, reason or "it may not run")]
 
 
-def _start(at: Call, proposal: Proposal, digest: str, approval: str) -> Event:
-    return ev.ToolStarted(at.id, proposal.tool, proposal.risk_class, digest, proposal.summary, None, approval)
+def _start(at: Call, proposal: Proposal, digest: str, approval: str, rule: str = "") -> Event:
+    by = rule if rule.startswith(RULE_ID) else ""
+    return ev.ToolStarted(at.id, proposal.tool, proposal.risk_class, digest, proposal.summary, None, approval, by)
 
 
 def _warned(s: AttemptState, proposal: Proposal, action: str) -> Proposal:

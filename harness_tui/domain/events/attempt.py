@@ -113,7 +113,13 @@ class ModelFailed(Event, frozen=True):
 
 
 class ToolStarted(Event, frozen=True):
-    """Durable before the effect. `digest` names what runs; `approval` the request it was spent on."""
+    """Durable before the effect.
+
+    Attributes:
+        digest: names what runs.
+        approval: id of the request it was spent on, or "".
+        rule: ids of the operator's rules that allowed it, separated by a space, or "".
+    """
 
     call: str
     tool: str
@@ -122,6 +128,7 @@ class ToolStarted(Event, frozen=True):
     summary: str
     arguments: dict[str, Any] | None = None
     approval: str = ""
+    rule: str = ""
 
 
 class ToolFinished(Event, frozen=True):
