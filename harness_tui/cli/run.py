@@ -11,6 +11,8 @@ import click
 from . import output
 from .output import Format, format_option
 
+SANDBOXES = ("auto", "none", "worktree", "bubblewrap", "container")
+
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..domain.task import ModelSpec, RunSpec, TaskFile
@@ -33,9 +35,16 @@ if TYPE_CHECKING:
     help="Its protocol: openai-chat, openai-responses, anthropic, gemini, ollama, an installed kind.",
 )
 @click.option("--model", default="", help="The model's name at that URL.")
-@click.option("--tools", default="", metavar="A,B", help="Names of the tools it gets.")
+@click.option("--tools", default="", metavar="A,B", help="Names of the tools it gets (`tools list`), or none.")
 @click.option("--level", type=click.Choice(["L1", "L2", "L3"]), help="L1 reports, L2 asks (default), L3 acts.")
 @click.option("--browser-url", default="", metavar="URL", help="The page a browser task begins on.")
+@click.option("--sandbox", type=click.Choice(SANDBOXES), help="Where its commands run (auto: bubblewrap if it works).")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="What web and browser may reach besides public addresses.",
+)
 @click.option("--max-iters", type=click.IntRange(1), help="Model turns per attempt.")
 @click.option("--budget-tokens", type=click.IntRange(1), help="Tokens for the run.")
 @click.option("--budget-usd", type=click.FloatRange(0), help="Money for the run.")
@@ -51,6 +60,8 @@ def run(
     tools: str,
     level: str | None,
     browser_url: str,
+    sandbox: str | None,
+    allow_host: tuple[str, ...],
     max_iters: int | None,
     budget_tokens: int | None,
     budget_usd: float | None,
@@ -65,9 +76,15 @@ def run(
     from .follow import Wish
 
     given = {
-        "tools": tuple(name.strip() for name in tools.split(",") if name.strip()),
-        "level": level or "",
-        "start_url": browser_url,
+        "tools": None
+        if not tools
+        else ()
+        if tools == "none"
+        else tuple(filter(None, map(str.strip, tools.split(",")))),
+        "level": level,
+        "start_url": browser_url or None,
+        "sandbox": sandbox,
+        "allow_hosts": allow_host or None,
     }
     limits = {"max_iterations": max_iters, "tokens": budget_tokens, "usd": budget_usd}
     start = command(_task(prompt, task, given, limits), url=url, api=api, model=model)
@@ -148,7 +165,11 @@ def _task(prompt: str, path: Path | None, given: dict[str, Any], limits: dict[st
     base = (
         load_task(path, budget=_settings().run_budget) if path else plain_task(prompt, browser=bool(given["start_url"]))
     )
-    changed: dict[str, Any] = {key: value for key, value in given.items() if value}
+    changed: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if "sandbox" in changed:
+        changed["sandbox"] = msgspec.structs.replace(base.sandbox, kind=changed["sandbox"])
+    if "allow_hosts" in changed:
+        changed["allow_hosts"] = (*base.allow_hosts, *changed["allow_hosts"])
     named = {key: limits[key] for key in ("tokens", "usd") if limits[key] is not None}
     if named:
         changed["budget"] = msgspec.structs.replace(base.budget, **named)
@@ -161,18 +182,19 @@ def _checked(task: TaskFile) -> TaskFile:
     """Hold what flags changed against the rules a task file is held against."""
     from ..config.task_rules import problems
     from ..domain.errors import UsageError
-    from ..domain.task import BROWSER_TOOLS
+    from ..domain.task import BUILT_IN_TOOLS
 
-    for problem in problems(task, BROWSER_TOOLS):
+    for problem in problems(task, BUILT_IN_TOOLS):
         raise UsageError(problem.text[:1].upper() + problem.text[1:] + ("" if problem.text.endswith("?") else "."))
     return task
 
 
 def plain_task(prompt: str, *, browser: bool = False) -> TaskFile:
-    """A task in words: no tools, or the browser's; the configured budget."""
-    from ..domain.task import BROWSER_TOOLS, TaskFile
+    """A task in words: files, shell and web, and the browser if it begins on a page; the configured budget."""
+    from ..domain.task import BROWSER_TOOLS, FILE_TOOLS, SHELL_TOOLS, WEB_TOOLS, TaskFile
 
-    return TaskFile(prompt=prompt, tools=BROWSER_TOOLS if browser else (), budget=_settings().run_budget)
+    tools = BROWSER_TOOLS if browser else (*FILE_TOOLS, *SHELL_TOOLS, *WEB_TOOLS)
+    return TaskFile(prompt=prompt, tools=tools, budget=_settings().run_budget)
 
 
 def _settings() -> Settings:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from ..domain.safetext import clip
-from ..domain.task import Goal, Login, PageCondition, Stories, TaskFile, Verify
+from ..domain.task import Goal, Login, PageCondition, SandboxTable, Stories, TaskFile, Verify
 from .model_rules import model_problems
 from .toml_lines import Step
 from .toml_schema import Problem, nearest
@@ -31,6 +31,8 @@ def problems(task: TaskFile, known_tools: Collection[str]) -> Iterator[Problem]:
         yield Problem(("start_url",), f'"start_url" must be an http(s) URL, not {_quoted(task.start_url)}')
     yield from _tools(task.tools, known_tools)
     yield from _selectors(("allow_selectors",), task.allow_selectors)
+    yield from _hosts(task.allow_hosts)
+    yield from _sandbox(task.sandbox)
     if task.model:
         yield from model_problems(("model",), task.model)
     yield from _limits(task)
@@ -51,6 +53,25 @@ def _tools(tools: tuple[str, ...], known: Collection[str]) -> Iterator[Problem]:
             yield Problem(("tools", index), f"there is no tool {_quoted(name)}{nearest(name, known)}")
         elif name in tools[:index]:
             yield Problem(("tools", index), f"the tool {_quoted(name)} is listed twice")
+
+
+def _hosts(hosts: tuple[str, ...]) -> Iterator[Problem]:
+    from ..domain.hosts import problem
+
+    for index, host in enumerate(hosts):
+        if wrong := problem(host):
+            yield Problem(("allow_hosts", index), f'{_quoted(host)} of "allow_hosts" {wrong}')
+
+
+def _sandbox(sandbox: SandboxTable) -> Iterator[Problem]:
+    if sandbox.kind == "container" and not sandbox.image.strip():
+        yield Problem(("sandbox",), '[sandbox] with kind "container" must name its "image"')
+    if sandbox.image and sandbox.kind not in ("container", "auto"):
+        yield Problem(("sandbox", "image"), '"image" in [sandbox] is for kind "container" only')
+    for index, path in enumerate(sandbox.read):
+        if not path.startswith(("/", "~/")) or "/../" in f"{path}/" or "\0" in path:
+            text = f'a path of "read" in [sandbox] must be absolute or begin with ~/, not {_quoted(path)}'
+            yield Problem(("sandbox", "read", index), text)
 
 
 def _limits(task: TaskFile) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import msgspec
 
 from ..domain.errors import UsageError
 from ..domain.safetext import clip
-from ..domain.task import BROWSER_TOOLS, Budget, TaskFile
+from ..domain.task import BUILT_IN_TOOLS, Budget, TaskFile
 from .task_rules import problems
 from .toml_schema import Fault, fault, parsed, text_of
 
@@ -18,7 +18,7 @@ MAX_BYTES = 256 * 1024
 
 def load_task(
     path: Path,
-    known_tools: Collection[str] = BROWSER_TOOLS,
+    known_tools: Collection[str] = BUILT_IN_TOOLS,
     budget: Budget = Budget(),  # noqa: B008 - frozen
 ) -> TaskFile:
     """The task in `path`; `budget` holds for what its `[budget]` does not say.
