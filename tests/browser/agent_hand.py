@@ -15,7 +15,8 @@ from harness_tui.domain.events import Event, FrameCaptured
 from harness_tui.domain.messages import ToolCall
 from harness_tui.domain.seams import Credential, Interlude, Performed, ToolOutcome, Verdict
 from harness_tui.domain.task import Level, Login, Stories, TaskFile, Verify
-from harness_tui.tools.browser.environment import BrowserEnvironment
+from harness_tui.tools.browser.environment import BrowserBox
+from harness_tui.tools.environment import RunEnvironment
 
 from .news_site import PASSWORD, USER, NewsSite
 
@@ -79,7 +80,9 @@ class Hand:
     def __init__(self, task: TaskFile, credential: Credential | None = RIGHT, **more: Any) -> None:
         self.blobs = Shelf()
         more = {"session": "s1", "patience": 15.0, **more}
-        self.world = BrowserEnvironment(task, blobs=self.blobs, vault=OneVault(credential), **more)
+        self.task = task
+        self.box = BrowserBox(task, blobs=self.blobs, vault=OneVault(credential), **more)
+        self.world = RunEnvironment((), level=task.level, offered=task.tools, browser=self.box)
         self.done: list[Performed] = []
         self.events: list[Event] = []
         self.texts: list[str] = []
@@ -124,7 +127,7 @@ class Hand:
 
     async def vote_first(self) -> Interlude:
         """Open the list and click the first arrow, then let the login rule act."""
-        await self.do("browser_navigate", url=self.world._task.start_url)
+        await self.do("browser_navigate", url=self.task.start_url)
         listed = await self.do("browser_get_stories")
         if not listed.ok:
             return await self.after()

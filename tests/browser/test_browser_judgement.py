@@ -7,11 +7,9 @@ import pytest
 
 from harness_tui.domain.approval import action_digest
 from harness_tui.domain.errors import UsageError
-from harness_tui.domain.messages import ToolCall
 from harness_tui.domain.task import Approve, Stories
-from harness_tui.tools.browser.environment import BrowserEnvironment
 
-from .agent_hand import RIGHT, Hand, OneVault, Shelf, vote_task
+from .agent_hand import Hand, vote_task
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("one_browser")]
 
@@ -135,7 +133,7 @@ async def test_an_element_that_changed_after_the_judgement_is_left_alone(news_si
     site = news_site()
     async with Hand(vote_task(site)) as hand:
         await hand.do("browser_navigate", url=f"{site.origin}/news")
-        page = hand.world._there.page
+        page = hand.box._there.page
         call = hand.call("browser_click", selector="#up_101")
         assert (await hand.world.judge(call, "L2")).verdict == "ask"
         await page.evaluate("document.querySelector('#up_101').href = 'vote?id=104&how=up'")
@@ -179,19 +177,21 @@ async def test_calls_that_go_wrong_say_so(news_site) -> None:
         assert (await hand.do("browser_has_class", selector="#p", class_name="b")).text == "true"
         assert "there are: one" in (await hand.do("browser_select", selector="#s", value="2")).text
         assert (await hand.do("browser_fill", selector="#i", value="v")).ok
-        malformed = await hand.world.perform(ToolCall("x", "browser_click", {}))
-        assert not malformed.ok and "selector is missing" in malformed.text
+        malformed = await hand.judge("browser_click")
+        assert (malformed.verdict, malformed.why) == ("refuse", "malformed")
+        assert malformed.reason == "browser_click was not called: selector is missing (it takes: selector)."
 
 
 async def test_tools_and_selectors_of_the_task_are_checked(news_site) -> None:
     site = news_site()
     task = vote_task(site)
-    with pytest.raises(UsageError, match=r"browser_clik.*browser_click"):
-        BrowserEnvironment(
-            msgspec.structs.replace(task, tools=("browser_clik",)), blobs=Shelf(), vault=OneVault(RIGHT), session="s"
-        )
     reader = Hand(msgspec.structs.replace(task, level="L1"))
     assert all(tool.risk == "read_only" for tool in reader.world.tools) and len(reader.world.tools) == 5
+    unknown = await reader.judge("browser_get_storys", "L1")
+    assert unknown.reason == 'There is no tool "browser_get_storys"; the nearest is "browser_get_stories".'
+    few = Hand(msgspec.structs.replace(task, tools=("browser_url", "browser_click")))
+    assert [tool.name for tool in few.world.tools] == ["browser_click", "browser_url"]
+    assert (await few.judge("browser_navigate", url=task.start_url)).why == "unknown_tool"
     bad = Hand(vote_task(site, stories=Stories(row="tr[", title="a", arrow="#up_{id}")))
     with pytest.raises(UsageError, match=r"no CSS: tr\["):
         await bad.world.open()

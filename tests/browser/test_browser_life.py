@@ -32,8 +32,8 @@ def _whole_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _browser_pid(hand: Hand) -> int:
     """The browser's main process: the one whose parent is the driver."""
-    marker = hand.world._chromium._marker
-    return next(p.pid for p in hand.world._chromium.processes() if marker in psutil.Process(p.pid).cmdline())
+    marker = hand.box._chromium._marker
+    return next(p.pid for p in hand.box._chromium.processes() if marker in psutil.Process(p.pid).cmdline())
 
 
 async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site) -> None:
@@ -50,7 +50,7 @@ async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site) -> Non
         await hand.do("browser_click", selector="#ask")
         assert "false" in (await hand.do("browser_get_text")).text, "dialogs are answered with no"
         assert (await hand.do("browser_url")).text == f"{site.origin}/p/noisy"
-        pages = hand.world._there._context.pages
+        pages = hand.box._there._context.pages
         assert len(pages) == 1
         assert (await hand.do("browser_navigate", url=f"{site.origin}/news")).ok, "a page may not keep the agent"
     notes = " | ".join(event.text for event in hand.events if isinstance(event, ToolNoted))
@@ -81,7 +81,7 @@ async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) ->
     site = news_site()
     hand = Hand(vote_task(site))
     async with hand:
-        processes = hand.world._chromium.processes()
+        processes = hand.box._chromium.processes()
         assert len(processes) > 3
         waits = asyncio.ensure_future(hand.do("browser_navigate", url=f"{site.origin}/hang"))
         await asyncio.sleep(0.2)
@@ -101,7 +101,7 @@ async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) ->
 
 async def test_a_crashed_page_is_lost(news_site) -> None:
     async with Hand(vote_task(news_site())) as hand:
-        cdp = await hand.world._there._context.new_cdp_session(hand.world._there.page)
+        cdp = await hand.box._there._context.new_cdp_session(hand.box._there.page)
         crash = asyncio.ensure_future(cdp.send("Page.crash"))
         await asyncio.wait([crash], timeout=5)
         with pytest.raises(EnvironmentLost, match="page crashed"):
@@ -113,7 +113,7 @@ async def test_a_crashed_page_is_lost(news_site) -> None:
 async def test_close_ends_everything_however_hung(news_site, frozen: str) -> None:
     hand = Hand(vote_task(news_site()))
     await hand.world.open()
-    processes = hand.world._chromium.processes()
+    processes = hand.box._chromium.processes()
     browser = _browser_pid(hand)
     driver = psutil.Process(browser).ppid()
     for pid in {"browser": [browser], "driver": [driver], "both": [browser, driver]}[frozen]:

@@ -59,7 +59,7 @@ async def test_a_filled_secret_leaves_in_no_text_event_or_proposal(news_site) ->
     for form in (PASSWORD, quote(PASSWORD), quote(PASSWORD, safe=""), json.dumps(PASSWORD)[1:-1], shown):
         assert form not in stored and form not in json.loads(json.dumps(stored))
         assert all(form not in text for text in hand.texts)
-    assert HIDDEN in stored and PASSWORD not in repr(hand.world._there.redaction)
+    assert HIDDEN in stored and PASSWORD not in repr(hand.box._there.redaction)
 
 
 async def test_secrets_are_painted_over(news_site) -> None:
@@ -72,7 +72,7 @@ async def test_secrets_are_painted_over(news_site) -> None:
     )
     async with Hand(vote_task(site)) as hand:
         await hand.do("browser_navigate", url=f"{site.origin}/p/fields")
-        page = hand.world._there.page
+        page = hand.box._there.page
         boxes = {name: await page.locator(f"#{name}").bounding_box() for name in ("plain", "p", "typed", "said")}
         (frame,) = hand.frames()
         assert "prefilled" not in frame.snapshot and "seen" in frame.snapshot
@@ -81,9 +81,9 @@ async def test_secrets_are_painted_over(news_site) -> None:
             _pixel(hand, frame, boxes["typed"])
         )
         # The same word in an ordinary field and in the text, once it is known to be a secret.
-        hand.world._there.redaction.add([PASSWORD])
+        hand.box._there.redaction.add([PASSWORD])
         await page.evaluate("(s) => { typed.value = s; said.textContent = s }", PASSWORD)
-        late = await hand.world._frames.capture("late")
+        late = await hand.box._frames.capture("late")
         assert _is_painted(_pixel(hand, late, boxes["typed"])) and _is_painted(_pixel(hand, late, boxes["said"]))
         assert not _is_painted(_pixel(hand, late, boxes["plain"])) and PASSWORD not in late.snapshot
 

@@ -156,7 +156,7 @@ async def test_nothing_is_filled_on_another_origin(news_site) -> None:
         await hand.do("browser_navigate", url=f"{other.origin}/login")
         interlude = await hand.after()
         again = await hand.after()
-        page = hand.world._there.page
+        page = hand.box._there.page
         filled = await page.evaluate("() => [...document.querySelectorAll('input')].map((el) => el.value)")
     assert not interlude.message and not again.events and other.logins() == 0
     (handled,) = interlude.events
@@ -204,10 +204,10 @@ async def test_page_conditions_and_goal(news_site) -> None:
         await hand.do("browser_navigate", url=f"{site.origin}/p/form")
         assert (await hand.world.goal(hand.done, None)).startswith("goal reached: #a is visible")
         assert (await hand.verify()).passed is True
-        unmet = [await hand.world._verifier.unmet(condition(*pair), None) for pair in bad]
+        unmet = [await hand.box._verifier.unmet(condition(*pair), None) for pair in bad]
         assert all(unmet)
         await hand.do("browser_navigate", url=f"{site.origin}/p/nowhere")
-        gone = await hand.world._verifier.unmet(condition("#c", "gone"), None)
+        gone = await hand.box._verifier.unmet(condition("#c", "gone"), None)
         assert "HTTP 404" in gone
 
 

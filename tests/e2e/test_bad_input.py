@@ -109,7 +109,7 @@ def test_wrong_calls_are_answered_and_the_run_goes_on(home: Paths, news: str) ->
         done = ask(home, server.url, "--browser-url", news)
         last = json.dumps(server.seen[-1].body["messages"])
     assert (done.code, done.json["claim"]) == (1, "I could not do it."), done.err
-    for told in ("not JSON", "Did you mean browser_click?", "selector is missing", "No element matches #nowhere"):
+    for told in ("not JSON", r"the nearest is \"browser_click\"", "selector is missing", "No element matches #nowhere"):
         assert told in last, told
     assert "is not understood" in last
     assert done.json["tools"].count("browser_click") >= 2

@@ -16,13 +16,14 @@ from harness_tui.demo import tour
 from harness_tui.demo.stories import stories
 from harness_tui.domain.errors import ApprovalError
 from harness_tui.domain.events import ApprovalRequested, RunFinished, root_of
-from harness_tui.domain.seams import Vault
+from harness_tui.domain.seams import Environment, Vault
 from harness_tui.domain.task import RunSpec
 from harness_tui.domain.views import RunRow
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.port.commands import Decide, StartRun
-from harness_tui.tools.browser.environment import BrowserEnvironment
+from harness_tui.tools.browser.environment import BrowserBox
+from harness_tui.tools.environment import RunEnvironment
 
 AT_A_TIME = 3
 PATIENCE = {"slow": 0.7}
@@ -41,9 +42,10 @@ class Tour:
 def impatient(patience: float) -> Any:
     """`worlds.environment` with pages that get `patience` seconds."""
 
-    def environment(spec: RunSpec, session: str, secrets: Vault, sources: worlds.Sources) -> BrowserEnvironment:
+    def environment(spec: RunSpec, session: str, secrets: Vault, sources: worlds.Sources) -> Environment:
         wait = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
-        return BrowserEnvironment(spec.task, blobs=sources.blobs, vault=secrets, session=session, patience=wait)
+        browser = BrowserBox(spec.task, blobs=sources.blobs, vault=secrets, session=session, patience=wait)
+        return RunEnvironment((), level=spec.task.level, offered=spec.task.tools, browser=browser)
 
     return environment
 

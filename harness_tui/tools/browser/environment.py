@@ -289,7 +289,7 @@ class BrowserTool:
         self.spec = spec
 
     def problem(self, arguments: dict[str, Any]) -> str:
-        return malformed(ToolCall("", self.spec.name, arguments), self.spec)
+        return malformed(arguments, self.spec.schema)
 
 
 def _offered(task: TaskFile) -> tuple[ToolSpec, ...]:

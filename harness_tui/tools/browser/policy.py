@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 
-from ...domain.messages import ToolCall, ToolSpec
 from ...domain.task import TaskFile
 
 MAX_HREFS = 5_000
@@ -22,31 +20,18 @@ _PLAIN = re.compile(r"[\w-]+\Z", re.ASCII)
 # -- arguments -----------------------------------------------------------------------------------------------------
 
 
-def unknown_tool(name: str, tools: Sequence[ToolSpec]) -> str:
-    """What a model reads that called a tool nobody offered: the nearest name, then all of them."""
-    names = [tool.name for tool in tools]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"No tool is called {name!r}.{hint} The tools are: {', '.join(names)}."
-
-
-def malformed(call: ToolCall, spec: ToolSpec) -> str:
-    """What is wrong with the call's arguments, in one sentence, or "". Checks presence, names and types."""
-    if call.error:
-        return f"The arguments of {spec.name} could not be read: {call.error}. Send one JSON object."
-    properties: dict[str, Any] = spec.schema.get("properties", {})
-    missing = [name for name in spec.schema.get("required", ()) if name not in call.arguments]
-    extra = [name for name in call.arguments if name not in properties]
+def malformed(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What is wrong with a call's arguments, or "". Checks presence, names and types."""
+    properties: dict[str, Any] = schema.get("properties", {})
+    missing = [f"{name} is missing" for name in schema.get("required", ()) if name not in arguments]
+    extra = [f"{name!r} is no argument" for name in arguments if name not in properties]
     wrong = [
         f"{name} must be {_a(properties[name]['type'])}"
-        for name, value in call.arguments.items()
+        for name, value in arguments.items()
         if name in properties and not _is(value, properties[name]["type"])
     ]
-    problems = [f"{name} is missing" for name in missing] + [f"{name!r} is not an argument" for name in extra] + wrong
-    if not problems:
-        return ""
-    takes = ", ".join(properties) or "no arguments"
-    return f"The arguments of {spec.name} are wrong: {'; '.join(problems)}. It takes: {takes}."
+    problems = missing + extra + wrong
+    return f"{'; '.join(problems)} (it takes: {', '.join(properties) or 'no arguments'})" if problems else ""
 
 
 def _is(value: object, kind: str) -> bool:
