@@ -57,6 +57,12 @@ class Keys(_Table, frozen=True):
     command: tuple[str, ...] = ()
 
 
+class Search(_Table, frozen=True):
+    """`[search]`: `url` of a SearXNG of yours, asked where neither Brave nor Tavily has a key."""
+
+    url: str = ""
+
+
 class ConfigFile(_Table, frozen=True):
     """The whole file.
 
@@ -70,6 +76,7 @@ class ConfigFile(_Table, frozen=True):
     budget: Budgets = Budgets()
     prices: dict[str, PriceTable] = {}
     keys: Keys = Keys()
+    search: Search = Search()
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,8 @@ def _problems(file: ConfigFile) -> Iterator[Problem]:
     for name, price in file.prices.items():
         for key in PriceTable.__struct_fields__:
             yield from _amount(("prices", name, key), getattr(price, key))
+    if file.search.url and not file.search.url.startswith(("http://", "https://")):
+        yield Problem(("search", "url"), '"url" in [search] must be an http(s) URL')
     command = file.keys.command
     if command and not any("{name}" in part for part in command[1:]):
         text = '"command" in [keys] must say where the name goes, as in ["pass", "show", "{name}"]'

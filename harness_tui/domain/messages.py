@@ -145,11 +145,13 @@ class ModelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         max_output: tokens the answer may have at most, because the budget holds no more; None = no such limit.
+        search: the vendor's server is to search the web for it; only families with `searches` can, and without `tools`.
     """
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     max_output: int | None = None
+    search: bool = False
 
 
 class Delta(msgspec.Struct, frozen=True):

@@ -36,6 +36,14 @@ def _model_requested(v: Views, e: Envelope, x: ev.ModelRequested) -> None:
         row.iterations += further
 
 
+def _model_consulted(v: Views, e: Envelope, x: ev.ModelConsulted) -> None:
+    for scope in x.scopes:
+        _spent(v, e, scope, x.usage.total, x.usd or 0, x.mark)
+    for row in v.both(e.run):
+        row.usage = row.usage + x.usage
+        _paid(row, x.model, x.usage.total, x.usd, x.mark)
+
+
 def _settle(v: Views, e: Envelope, call: str, spent: int, usd: int | None, mark: Mark) -> None:
     hold = v.holds.pop(f"{e.run}:{call}", None)
     v.touch("hold", f"{e.run}:{call}", None)
@@ -46,10 +54,15 @@ def _settle(v: Views, e: Envelope, call: str, spent: int, usd: int | None, mark:
         row = v.budget(scope)
         row.held -= hold.tokens
         row.usd_held -= hold.usd or 0
-        row.spent += spent
-        row.usd += known
-        row.mark = weakest((row.mark, mark))
-        _book(row.pace, e.at, spent, known)
+        _spent(v, e, scope, spent, known, mark)
+
+
+def _spent(v: Views, e: Envelope, scope: str, tokens: int, usd: int, mark: Mark) -> None:
+    row = v.budget(scope)
+    row.spent += tokens
+    row.usd += usd
+    row.mark = weakest((row.mark, mark))
+    _book(row.pace, e.at, tokens, usd)
 
 
 def _book(settled: list[tuple[int, int, int]], at: int, spent: int, usd: int) -> None:
@@ -115,6 +128,7 @@ def _budget_set(v: Views, e: Envelope, x: ev.BudgetSet) -> None:
 HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.ModelRequested: _model_requested,
     ev.ModelAnswered: _model_answered,
+    ev.ModelConsulted: _model_consulted,
     ev.ModelFailed: _model_failed,
     ev.BudgetWarned: _budget_warned,
     ev.BudgetSet: _budget_set,

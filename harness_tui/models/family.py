@@ -94,6 +94,8 @@ class Family(ABC):
     api: ClassVar[str]
     optional: ClassVar[frozenset[str]]
     """Parameters of the body that may be left out when a server refuses them; `body` heeds `outer.inner` by itself."""
+    searches: ClassVar[bool] = False
+    """Whether its vendor's server can search the web for a request that says so."""
 
     def __init__(
         self,

@@ -97,6 +97,11 @@ class Router:
                 failed.append(error)
         raise _all_failed(failed)
 
+    @property
+    def searches(self) -> bool:
+        """Whether the first leg's vendor can search the web; the others are not asked for that."""
+        return bool(getattr(self._legs[0].model, "searches", False))
+
     async def context_window(self) -> int | None:
         """The smallest of its legs', as far as they are known."""
         finds = [find for leg in self._legs if (find := getattr(leg.model, "context_window", None))]

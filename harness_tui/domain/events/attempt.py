@@ -112,6 +112,21 @@ class ModelFailed(Event, frozen=True):
     usd: int | None = None
 
 
+class ModelConsulted(Event, frozen=True):
+    """A model call beside the conversation, on behalf of a tool (a web search by the model's own vendor), and its cost.
+
+    Attributes:
+        usd: nano-dollars, None = unknown; `mark` tells where the figure comes from.
+    """
+
+    purpose: str
+    model: str
+    usage: Usage
+    scopes: tuple[str, ...]
+    usd: int | None = None
+    mark: Mark = "unknown"
+
+
 class ToolStarted(Event, frozen=True):
     """Durable before the effect.
 
@@ -132,7 +147,7 @@ class ToolStarted(Event, frozen=True):
 
 
 class ToolFinished(Event, frozen=True):
-    """The effect's result as the model reads it. `blob` holds the whole text when it was spilled."""
+    """The effect's result as the model reads it. `blob` holds the whole text, of `size` bytes, when it was spilled."""
 
     call: str
     tool: str
@@ -140,10 +155,11 @@ class ToolFinished(Event, frozen=True):
     text: str
     took_ms: int = 0
     blob: str = ""
+    size: int = 0
 
 
 class ToolRefused(Event, frozen=True):
-    """A call that did not run. why: unknown_tool | malformed | level | policy | denied | expired."""
+    """A call that did not run. why: unknown_tool | malformed | level | policy | rule | denied | expired | repeated."""
 
     call: str
     tool: str

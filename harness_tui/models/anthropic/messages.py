@@ -21,6 +21,7 @@ class AnthropicMessages(SdkFamily):
 
     api = "anthropic"
     path = "/v1/messages"
+    searches = True
     optional = frozenset({"cache_control", "output_config", "temperature", "thinking", "tool_choice"})
 
     _told: frozenset[str] = frozenset()

@@ -17,6 +17,8 @@ MAX_TOKENS = 8192
 NO_SAMPLING = "2026-10-21"
 """The version of the API from which on it takes no sampling parameters."""
 CACHE = {"type": "ephemeral"}
+SEARCH: dict[str, Any] = {"type": "web_search_20260318", "name": "web_search", "max_uses": 1}
+"""The vendor's own search, which its server performs within the call."""
 
 _IMAGES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
@@ -35,7 +37,7 @@ def body_of(
     the end of the messages the server sets itself, so that nothing in them changes from request to request.
     """
     system = [_text(text) for message in request.messages if message.role == "system" for text in _texts(message)]
-    tools = [_tool(spec) for spec in sorted(request.tools, key=lambda spec: spec.name)]
+    tools = [SEARCH] if request.search else [_tool(spec) for spec in sorted(request.tools, key=lambda spec: spec.name)]
     body: dict[str, Any] = {"model": model}
     for name, blocks in (("tools", tools), ("system", system)):
         if blocks:

@@ -22,6 +22,7 @@ class Gemini(Family):
     """One model behind a Gemini endpoint."""
 
     api = "gemini"
+    searches = True
     optional = OPTIONAL
 
     _as_text = False

@@ -74,7 +74,9 @@ def body_of(
         if isinstance(part, Text) and part.text
     ]
     body: Wire = {"systemInstruction": {"parts": system}} if system else {}
-    if request.tools:
+    if request.search:
+        body["tools"] = [{"googleSearch": {}}]
+    elif request.tools:
         specs = sorted(request.tools, key=lambda spec: spec.name)
         body["tools"] = [{"functionDeclarations": [_declaration(spec) for spec in specs]}]
     body["contents"] = contents_of(request.messages, model)

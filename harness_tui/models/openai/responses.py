@@ -21,6 +21,7 @@ class OpenAIResponses(OpenAIFamily):
 
     api = "openai-responses"
     path = "/responses"
+    searches = True
     optional = frozenset(
         {
             "include",

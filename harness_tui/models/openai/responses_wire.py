@@ -35,7 +35,9 @@ def body_of(
     body: dict[str, Any] = {"model": model}
     if rules := "\n\n".join(message.text for message in leading if message.text):
         body["instructions"] = rules
-    if request.tools:
+    if request.search:
+        body["tools"] = [{"type": "web_search", "search_context_size": "low"}]
+    elif request.tools:
         body["tools"] = [_tool(spec) for spec in sorted(request.tools, key=lambda spec: spec.name)]
         if options.parallel_tools is not None:
             body["parallel_tool_calls"] = options.parallel_tools
