@@ -12,50 +12,19 @@ from collections.abc import Sequence
 
 from ..domain.errors import UsageError
 
-COMMANDS = frozenset(
-    [
-        "blame",
-        "branch",
-        "cat-file",
-        "check-attr",
-        "check-ignore",
-        "config",
-        "count-objects",
-        "describe",
-        "diff",
-        "diff-files",
-        "diff-index",
-        "diff-tree",
-        "for-each-ref",
-        "grep",
-        "log",
-        "ls-files",
-        "ls-tree",
-        "merge-base",
-        "name-rev",
-        "reflog",
-        "rev-list",
-        "rev-parse",
-        "shortlog",
-        "show",
-        "show-branch",
-        "show-ref",
-        "status",
-        "symbolic-ref",
-        "tag",
-        "var",
-        "version",
-        "whatchanged",
-        "worktree",
-    ]
+_READING = (
+    "blame branch cat-file check-attr check-ignore config count-objects describe diff diff-files diff-index diff-tree "
+    "for-each-ref grep log ls-files ls-tree merge-base name-rev reflog rev-list rev-parse shortlog show show-branch "
+    "show-ref status symbolic-ref tag var version whatchanged worktree"
 )
+COMMANDS = frozenset(_READING.split())
 """Built-in, so that no alias of a repository stands in for one; none of them needs a network, an editor or a key."""
 
 _DIFFING = frozenset(["diff", "diff-files", "diff-index", "diff-tree", "log", "reflog", "show", "whatchanged"])
 _COMPARING = frozenset(["diff", "diff-files", "diff-index", "status"])
 """These look into submodules, whose own configuration we have not read."""
 
-_ASKS = defaultdict(lambda: re.compile(r"--ext|--textc"))
+_ASKS: defaultdict[str, re.Pattern[str]] = defaultdict(lambda: re.compile(r"--ext|--textc"))
 """Options, abbreviated ones too, that bring back what we switch off."""
 _ASKS["cat-file"] = re.compile(r"--te")
 _ASKS["grep"] = re.compile(r"-[A-Za-z]*O|--op|--textc")
