@@ -6,15 +6,12 @@ import copy
 import functools
 import inspect
 import re
-import typing
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ..domain.errors import UsageError
 from ..domain.messages import RISKS, Risk, ToolSpec
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from .arguments import Arguments, BadArguments, description
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,13 +19,10 @@ R = TypeVar("R")
 DEADLINE = 120.0
 """Seconds one call may take unless the tool says otherwise."""
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_SECTION = re.compile(r"^(Args|Arguments|Parameters|Returns|Yields|Raises|Examples?|Notes?):\s*$", re.M)
-_ARGUMENT = re.compile(r"^(\w+)(?: \([^)]*\))?:\s*(.*)$")
-
-
 CEILING = 24 * 1024
 """Bytes of one result a model reads unless the tool says otherwise."""
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Tool(Generic[P, R]):
@@ -40,11 +34,16 @@ class Tool(Generic[P, R]):
     """
 
     def __init__(self, function: Callable[P, R], risk: Risk, deadline: float, ceiling: int) -> None:
+        name = getattr(function, "__name__", "")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"A tool needs a name of letters, digits, _ and -, not {name!r}.", "Define it with `def`.")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"{name} cannot be a tool: it yields.", "Return the whole result.")
         self._function = function
+        self._arguments = Arguments(function)
         self.is_async = inspect.iscoroutinefunction(function)
-        self._arguments, schema = _read(function)
-        description = _description(inspect.getdoc(function) or "")
-        self.spec = ToolSpec(function.__name__, description, schema, risk, deadline, ceiling)
+        said = description(inspect.getdoc(function) or "")
+        self.spec = ToolSpec(name, said, self._arguments.schema, risk, deadline, ceiling)
         functools.update_wrapper(self, function)
 
     def __repr__(self) -> str:
@@ -62,22 +61,19 @@ class Tool(Generic[P, R]):
 
     def problem(self, arguments: Mapping[str, Any]) -> str:
         """What is wrong with a model's `arguments`, or ""."""
-        from pydantic import ValidationError
-
         try:
-            self._arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            return "; ".join(_one_line(each) for each in error.errors(include_url=False)[:5])
+            self._arguments.read(arguments)
+        except BadArguments as wrong:
+            return str(wrong)
         return ""
 
     def call(self, arguments: Mapping[str, Any]) -> Any:
         """Call the function with a model's arguments, converted to the declared types.
 
-        Returns what the function returns: for an async function, its coroutine. Raises ValidationError when `problem`
-        would have named one, and whatever the function raises.
+        Returns what the function returns: for an async function, its coroutine. Raises BadArguments where `problem`
+        names one, and whatever the function raises.
         """
-        given = self._arguments.model_validate(dict(arguments))
-        return self._function(**{name: getattr(given, name) for name in self._arguments.model_fields})  # type: ignore[call-arg]
+        return self._function(**self._arguments.read(arguments))  # type: ignore[call-arg]
 
 
 @overload
@@ -119,85 +115,3 @@ def tool(
     if function is None:
         return lambda wrapped: Tool(wrapped, risk, deadline, ceiling)
     return Tool(function, risk, deadline, ceiling)
-
-
-def _read(function: Callable[..., Any]) -> tuple[type[BaseModel], dict[str, Any]]:
-    """The arguments of `function` as a model, and their JSON schema."""
-    from pydantic import ConfigDict, PydanticUserError, create_model
-    from pydantic.errors import PydanticSchemaGenerationError
-
-    name = getattr(function, "__name__", "")
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"A tool needs a name of letters, digits, _ and -, not {name!r}.", "Define it with `def`.")
-    told = _told(inspect.getdoc(function) or "")
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-        fields = {
-            parameter.name: _field(parameter, hints.get(parameter.name, Any), told.get(parameter.name, ""))
-            for parameter in _parameters(function)
-        }
-        config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
-        model = create_model(name, __config__=config, **fields)  # type: ignore[call-overload]
-        schema = model.model_json_schema()
-    except (TypeError, NameError, ValueError, PydanticUserError, PydanticSchemaGenerationError) as error:
-        said = str(error).splitlines()[0].rstrip(".")
-        raise UsageError(f"{name} cannot be a tool: {said}.", "Give each parameter a type that JSON has.") from None
-    return model, _untitled(schema)
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Those a model fills in; the `self` of a method in a class is the toolbox's own."""
-    found = list(inspect.signature(function).parameters.values())
-    return found[1:] if found and found[0].name == "self" else found
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without pydantic's titles, which only repeat the names: every request carries this."""
-    schema.pop("title", None)
-    for each in [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values()]:
-        _untitled(each)
-    return schema
-
-
-def _field(parameter: inspect.Parameter, hint: Any, told: str) -> tuple[Any, Any]:
-    from pydantic import Field
-
-    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-        raise TypeError(f"its parameter {parameter} cannot be given by name")
-    described = Annotated[hint, Field(description=told)] if told else hint
-    return described, ... if parameter.default is parameter.empty else parameter.default
-
-
-def _one_line(error: Any) -> str:
-    place = ".".join(map(str, error["loc"]))
-    said = {"missing": "is missing", "extra_forbidden": "is no argument"}.get(error["type"], "")
-    return f"{place} {said}" if said else f"{place}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-
-
-def _description(doc: str) -> str:
-    section = _SECTION.search(doc)
-    return doc[: section.start()].strip() if section else doc.strip()
-
-
-def _told(doc: str) -> dict[str, str]:
-    """Parameter name -> description, from the `Args:` section of a docstring."""
-    told: dict[str, str] = {}
-    sections = list(_SECTION.finditer(doc))
-    for number, section in enumerate(sections):
-        if section[1] not in ("Args", "Arguments", "Parameters"):
-            continue
-        end = sections[number + 1].start() if number + 1 < len(sections) else len(doc)
-        name, indent = "", None
-        for line in doc[section.end() : end].splitlines():
-            text = line.strip()
-            depth = len(line) - len(line.lstrip())
-            if not text:
-                continue
-            indent = depth if indent is None else indent
-            match = _ARGUMENT.match(text) if depth <= indent else None
-            if match:
-                name = match[1]
-                told[name] = match[2]
-            elif name:
-                told[name] = f"{told[name]} {text}".strip()
-    return told

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Required, TypedDict
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, Field
 
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.messages import Risk
+from harness_tui.tools.arguments import BadArguments
 from harness_tui.tools.tool import Tool, tool
+
+
+class Item(BaseModel):
+    title: str
+    n: int = 3
+
+
+class Size(enum.Enum):
+    small = "small"
+    large = "large"
+
+
+class Way(TypedDict, total=False):
+    to: Required[str]
+    by: str
+
+
+class Point(BaseModel):
+    x: int
+
+
+@tool
+def typed(
+    count: int = 0, share: float = 0, sure: bool = False, when: datetime.date | None = None, point: Point | None = None
+) -> dict[str, Any]:
+    return locals()
 
 
 @tool
@@ -43,7 +73,7 @@ def test_the_spec_is_read_from_the_function() -> None:
         "properties": {
             "query": {"type": "string", "description": "what to look for, in any language."},
             "limit": {"type": "integer", "default": 10, "description": "how many to return: at most 50."},
-            "tags": {"type": "array", "items": {"type": "string"}, "description": "labels."},
+            "tags": {"type": "array", "items": {"type": "string"}, "default": ["a"], "description": "labels."},
             "exact": {"type": "boolean", "default": False},
         },
         "required": ["query"],
@@ -101,16 +131,110 @@ def test_without_hints_and_docstring_anything_goes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({}, "missing required field `query`"),
-        ({"query": 1}, "Expected `str`, got `int` - at `$.query`"),
-        ({"query": "x", "limit": "5"}, "Expected `int`, got `str`"),
-        ({"query": "x", "quary": 1}, "unknown field `quary`"),
+        ({}, "query is missing"),
+        ({"query": 1}, "query: input should be a valid string"),
+        ({"query": "x", "limit": "five"}, "limit: input should be a valid integer"),
+        ({"query": "x", "limit": None}, "limit: input should be a valid integer"),
+        ({"query": "x", "quary": 1}, "quary is no argument; did you mean query?"),
+        ({"query": "x", "a0": 1}, "a0 is no argument"),
+        ({"query": "x", "tags": ["a", 1]}, "tags.1: input should be a valid string"),
     ],
 )
 def test_wrong_arguments_are_named_and_never_reach_the_function(arguments: dict[str, Any], problem: str) -> None:
     assert problem in search.problem(arguments)
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(BadArguments):
         search.call(arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"count": "5"}, 5),
+        ({"count": 5.0}, 5),
+        ({"share": 1}, 1.0),
+        ({"share": "0.5"}, 0.5),
+        ({"sure": "true"}, True),
+        ({"when": "2026-11-21"}, datetime.date(2026, 11, 21)),
+    ],
+)
+def test_a_sloppy_value_that_reads_the_same_is_taken(given: dict[str, Any], read: Any) -> None:
+    assert typed.problem(given) == ""
+    value = typed.call(given)[next(iter(given))]
+    assert (value, type(value)) == (read, type(read))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"count": True},
+        {"count": "1_000"},
+        {"count": 5.5},
+        {"share": 2**53 + 1},
+        {"sure": 1},
+        {"sure": "yes"},
+        {"when": 5},
+        {"point": {"x": True}},
+        {"point": {"x": 1, "z": 2}},
+    ],
+    ids=str,
+)
+def test_no_value_becomes_another_than_was_shown(given: dict[str, Any]) -> None:
+    assert typed.problem(given).startswith(next(iter(given)))
+
+
+def test_a_parameter_may_be_called_anything(recwarn: pytest.WarningsRecorder) -> None:
+    @tool
+    def odd(schema: str, json: int, copy: bool, model_config: str, model_fields: str = "f", a0: str = "a") -> Any:
+        return schema, json, copy, model_config, model_fields, a0
+
+    given = {"schema": "s", "json": 1, "copy": True, "model_config": "c", "a0": "b"}
+    assert list(odd.spec.schema["properties"]) == ["schema", "json", "copy", "model_config", "model_fields", "a0"]
+    assert odd.call(given) == ("s", 1, True, "c", "f", "b")
+    assert not recwarn.list
+
+
+def test_constraints_and_every_kind_of_record_are_part_of_the_schema() -> None:
+    @tool
+    def order(count: Annotated[int, Field(ge=1)], item: Item, size: Size = Size.small, way: Way | None = None) -> Any:
+        return count, item, size, way
+
+    schema = order.spec.schema
+    assert schema["properties"]["count"]["minimum"] == 1
+    assert schema["$defs"]["Size"] == {"enum": ["small", "large"], "type": "string"}
+    assert schema["$defs"]["Item"]["properties"]["title"] == {"type": "string"}
+    assert schema["$defs"]["Way"]["required"] == ["to"]
+    assert order.call({"count": 1, "item": {"title": "t"}, "size": "large", "way": {"to": "me"}}) == (
+        1,
+        Item(title="t"),
+        Size.large,
+        {"to": "me"},
+    )
+    assert "count: input should be greater than or equal to 1" in order.problem({"count": 0, "item": {"title": "t"}})
+    assert "size" in order.problem({"count": 1, "item": {"title": "t"}, "size": "huge"})
+
+
+def test_a_method_of_a_box_is_bound_like_any_method() -> None:
+    class Box:
+        name = "mine"
+
+        @tool(risk="read_only")
+        def look(self, at: str) -> str:
+            """Look."""
+            return f"{self.name}: {at}"
+
+    assert list(Box.look.spec.schema["properties"]) == ["at"]
+    assert Box().look.call({"at": "x"}) == Box().look("x") == "mine: x"
+
+
+def test_a_validator_that_fails_in_its_own_way_is_a_problem_of_the_arguments() -> None:
+    def strange(value: int) -> None: ...
+
+    def broken(value: int) -> int:
+        raise KeyError("inside")
+
+    strange.__annotations__["value"] = Annotated[int, AfterValidator(broken)]
+
+    assert "KeyError" in tool(strange).problem({"value": 1})
 
 
 def test_what_cannot_be_a_tool_is_refused_with_its_reason() -> None:
@@ -118,10 +242,19 @@ def test_what_cannot_be_a_tool_is_refused_with_its_reason() -> None:
 
     def complicated(value: complex | bytes | int) -> None: ...
 
-    with pytest.raises(UsageError, match="spread cannot be a tool"):
+    def called(back: Callable[[], int] | None = None) -> None: ...
+
+    def counted() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(UsageError, match="spread cannot be a tool: its parameter"):
         tool(spread)
-    with pytest.raises(UsageError, match="complicated cannot be a tool"):
+    with pytest.raises(UsageError, match="complicated cannot be a tool: JSON has no"):
         tool(complicated)
+    with pytest.raises(UsageError, match="called cannot be a tool: JSON has nothing like it"):
+        tool(called)
+    with pytest.raises(UsageError, match="counted cannot be a tool: it yields"):
+        tool(counted)
     with pytest.raises(UsageError, match="needs a name"):
         tool(lambda: None)
     with pytest.raises(UsageError, match='risk "harmless" is not known'):
