@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..domain.approval import Judgement
 from ..domain.events import Event
 from ..domain.messages import ToolCall, ToolSpec
-from ..domain.policy import judge
+from ..domain.policy import Weighed, judge
 from ..domain.rules import Rule, Where
 from ..domain.seams import Interlude, Performed, ToolOutcome, Verdict
 from ..domain.task import Level
@@ -95,13 +95,20 @@ class RunEnvironment:
 
     async def judge(self, call: ToolCall, level: Level) -> Judgement:
         """Allow, ask or refuse: the call must be well formed, then its box weighs it, then level and rules decide."""
+        weighed = await self.weigh(call, level)
+        if isinstance(weighed, Judgement):
+            return weighed
+        return judge(weighed, level, self._rules(), self._where(), self._used())
+
+    async def weigh(self, call: ToolCall, level: Level) -> Weighed | Judgement:
+        """What the call would do, before level and rules are heard; a refusal where it is not well formed."""
         box = self._box_of.get(call.name)
         if box is None:
             return Judgement("refuse", reason=self._unknown(call.name), why="unknown_tool", rule="unknown tool")
         wrong = call.error or box.tools[call.name].problem(call.arguments)
         if wrong:
             return Judgement("refuse", reason=f"{call.name} was not called: {wrong}.", why="malformed", rule="schema")
-        return judge(await box.weigh(call, level), level, self._rules(), self._where(), self._used())
+        return await box.weigh(call, level)
 
     async def perform(self, call: ToolCall) -> ToolOutcome:
         return await self._box_of[call.name].perform(call)
