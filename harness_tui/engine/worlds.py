@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -10,7 +11,9 @@ from ..config.secret_variables import is_secret
 from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
 from ..domain.errors import CredentialError
+from ..domain.events import root_of
 from ..domain.redaction import Redaction, distinctive
+from ..domain.rules import Rule, Where
 from ..domain.seams import Blobs, Environment, Model, Vault
 from ..domain.task import BROWSER_TOOLS, ModelSpec, RunSpec
 from .services import read_env_file
@@ -25,6 +28,7 @@ class Sources:
         redaction: learns every secret before it is used.
         prices: the operator's own, by model.
         dropped: parameters an endpoint is known to refuse, by its name.
+        rules, used: the operator's rules as they are now, and how often each has allowed a call.
     """
 
     stores: Stores
@@ -33,6 +37,8 @@ class Sources:
     redaction: Redaction = field(default_factory=Redaction)
     prices: Mapping[str, Tariff] = field(default_factory=dict)
     dropped: Callable[[str], Collection[str]] = lambda _: ()
+    rules: Callable[[], Sequence[Rule]] = tuple
+    used: Callable[[], Mapping[str, int]] = dict
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """Hide the secrets among these from now on, also where nobody has asked for them yet (a pasted prompt)."""
@@ -86,4 +92,12 @@ def environment(spec: RunSpec, session: str, secrets: Vault, sources: Sources) -
         from ..tools.browser.environment import BrowserBox
 
         browser = BrowserBox(spec.task, blobs=sources.blobs, vault=secrets, session=session)
-    return RunEnvironment((), level=spec.task.level, offered=spec.task.tools, browser=browser)
+    return RunEnvironment(
+        (),
+        level=spec.task.level,
+        offered=spec.task.tools,
+        browser=browser,
+        rules=sources.rules,
+        used=sources.used,
+        where=lambda: Where(spec.workspace, root_of(session), time.time_ns() // 1000),
+    )
