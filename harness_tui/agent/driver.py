@@ -116,7 +116,7 @@ class Driver:
     async def _perform(self, effect: at.Effect) -> inp.Input | None:
         """One effect, in such a way that a cancel of the run ends the effect only; None when it did."""
         assert self.attempt is not None
-        if isinstance(effect, at.Perform) and self._consequential(effect.call.id):
+        if isinstance(effect, at.Perform) and self._consequential(effect.calls[0].id):
             return await self._perform_apart(self.attempt, effect)
         self._doing = doing = asyncio.current_task()
         assert doing is not None

@@ -14,18 +14,18 @@ from ..domain.errors import HarnessError, ModelError
 from ..domain.events import AttemptEnded, Event, Flow, LoginHandled, root_of
 from ..domain.ledger import Account, Refused
 from ..domain.lifecycle import UNVERIFIED
-from ..domain.messages import Answer, Delta, Part, ToolCall, ToolSpec
+from ..domain.messages import Answer, Delta, Part, ToolCall
 from ..domain.money import Price, from_usd
 from ..domain.redaction import Redaction
-from ..domain.seams import Environment, EnvironmentLost, Model, ToolOutcome, Verdict
+from ..domain.seams import Environment, EnvironmentLost, Model, Verdict
 from ..domain.spending import LONG_WAIT
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
 from ..models.retry import again
 from . import context
+from .calls import Calls
 from .guardrails import Turn, defaults
 from .kit import Kit
-from .spill import cut
 
 SECOND = 1_000_000
 LONG = LONG_WAIT / SECOND
@@ -48,6 +48,7 @@ class Effects:
         self._model: Model | None = None
         self._meter = context.Meter()
         self._first_try = 0
+        self._calls = Calls(spec, kit)
         self._guard = defaults(spec.task.guardrails, *kit.guardrails)
 
     @property
@@ -63,10 +64,10 @@ class Effects:
                     return await self._clear(s, not_before)
                 case at.AskModel():
                     return await self._ask(s)
-                case at.Judge(call):
-                    return await self._judge(s, call)
-                case at.Perform(call):
-                    return await self._call(s, call)
+                case at.Judge(calls):
+                    return await self._calls.judge(self._here(), calls)
+                case at.Perform(calls):
+                    return inp.Performed(await self._calls.perform(self._here(), calls))
                 case at.Sense():
                     return await self._sense(s)
                 case at.RaiseDoubt(call):
@@ -100,7 +101,12 @@ class Effects:
 
     async def _open(self, s: at.AttemptState) -> inp.Input:
         await self.close()
-        world = self.kit.environment(self.spec, f"{s.uid}.{s.seq}")
+        self.kit.spill.know(s.spilled)
+        try:
+            # Which sandbox there is may have to be tried first.
+            world = await asyncio.to_thread(self.kit.environment, self.spec, f"{s.uid}.{s.seq}")
+        except HarnessError as error:
+            return inp.Failed(str(error), error.exit_code)
         try:
             await world.open()
         except HarnessError as error:
@@ -219,26 +225,6 @@ class Effects:
             self._first_try += due - now  # what the server asked for does not count against our patience
         when = f"Again in {wait:.1f} s." if wait < LONG else f"Waiting until {_clock_time(due)}."
         return inp.ModelBroke(f"{error.what} {when}", error.kind, spent, error.exit_code, due, usd)
-
-    async def _judge(self, s: at.AttemptState, call: at.Call) -> inp.Input:
-        judgement = await self._here().judge(call.call, self.spec.task.level)
-        expires = self.kit.clock.now() + int(self.spec.approval_life * SECOND)
-        fresh = self.kit.approval_id() if judgement.verdict == "ask" else ""
-        return inp.Judged(call.id, judgement, fresh, expires)
-
-    async def _call(self, s: at.AttemptState, call: at.Call) -> inp.Input:
-        hit("tool.after_intent")
-        world = self._here()
-        spec = next((t for t in world.tools if t.name == call.call.name), ToolSpec(call.call.name, "", {}))
-        began = self.kit.clock.now()
-        try:
-            async with asyncio.timeout(spec.deadline):
-                outcome = await world.perform(call.call)
-        except TimeoutError:
-            outcome = ToolOutcome(False, f"No result within {spec.deadline:g} s; whether it happened is unknown.")
-        outcome = replace(outcome, text=cut(outcome.text, spec.ceiling))
-        hit("tool.after_effect")
-        return inp.Performed(call.id, outcome, (self.kit.clock.now() - began) // 1000)
 
     async def _sense(self, s: at.AttemptState) -> inp.Input:
         interlude = await self._here().after_batch()

@@ -13,6 +13,7 @@ from ..domain.seams import Clock, Environment, Log, Model
 from ..domain.task import RunSpec
 from ..models.router import MAIN
 from .guardrails import Guardrail
+from .spill import Spill
 
 
 class History(Log, Protocol):
@@ -39,6 +40,7 @@ class Kit:
         day: today's date (ISO) in the operator's time zone.
         redaction: secrets that were read so far; nothing that holds one is written, shown or sent on.
         guardrails: the caller's own, after those of the task.
+        spill: keeps this run's long results.
     """
 
     log: History
@@ -52,3 +54,4 @@ class Kit:
     flow: Callable[[Flow], None] = lambda _: None
     redaction: Redaction = field(default_factory=Redaction)
     guardrails: tuple[Guardrail, ...] = field(default=())
+    spill: Spill = field(default_factory=Spill)

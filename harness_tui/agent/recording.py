@@ -7,6 +7,7 @@ need no lines of their own: their events tell all of them.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -202,6 +203,8 @@ class RecordedWorld:
     def __init__(self, world: Environment, to: Recorder) -> None:
         self._world = world
         self._to = to
+        self._lines = Lines(to)
+        self.sandbox = getattr(world, "sandbox", None)
         self._look()
 
     def _look(self) -> Here:
@@ -240,19 +243,44 @@ class RecordedWorld:
         self, act: ActName, asked: Any, call: Awaitable[T], parted: Callable[[T], tuple[Any, Iterable[Event]]]
     ) -> T:
         """Await the call and write down what came of it."""
-        to = self._to
+        to, line = self._to, self._lines.begin()
         asked = msgspec.to_builtins(to.hide.deep(asked))
         try:
             result = await call
         except asyncio.CancelledError:
-            to.write(Act(to.now, act, asked, given_up=True))
+            self._lines.end(line, Act(to.now, act, asked, given_up=True))
             raise
         except Exception as error:
-            to.write(Act(to.now, act, asked, failure=Failure.of(error)))
+            self._lines.end(line, Act(to.now, act, asked, failure=Failure.of(error)))
             raise
         came, events = parted(result)
-        to.write(Act(to.now, act, asked, msgspec.Raw(_encode(to.hide.deep(came))), to.kept(events)))
+        self._lines.end(line, Act(to.now, act, asked, msgspec.Raw(_encode(to.hide.deep(came))), to.kept(events)))
         return result
+
+
+class Lines:
+    """The world's lines in the order its calls began, whichever of those that run at once ends first.
+
+    A replay makes the calls one after the other. It never comes to those after one that was given up, so these are
+    left out.
+    """
+
+    def __init__(self, to: Recorder) -> None:
+        self._to = to
+        self._open: deque[list[Act]] = deque()
+
+    def begin(self) -> list[Act]:
+        """A place for the line of a call that begins."""
+        self._open.append([])
+        return self._open[-1]
+
+    def end(self, line: list[Act], act: Act) -> None:
+        line.append(act)
+        while self._open and self._open[0]:
+            (ended,) = self._open.popleft()
+            self._to.write(ended)
+            if ended.given_up:
+                self._open.clear()
 
 
 def _parted(outcome: Any) -> tuple[Any, Iterable[Event]]:

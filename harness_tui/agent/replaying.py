@@ -6,6 +6,7 @@ Equal means: each stream gets the same events in the same order, but for `VOLATI
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ from ..models.router import MAIN, of_role
 from .driver import Driver
 from .kit import Kit
 from .playback import OUTSIDE, Playback
+from .spill import Spill
 from .tape import Act, ActName, Granted, Here, RunHeader, RunRecord, Said
 
 T = TypeVar("T")
@@ -138,10 +140,21 @@ def _kit(header: RunHeader, tape: Playback, log: ReplayedLog) -> Kit:
         ledger=ReplayedLedger(take=tape.value),
         model=lambda spec, role=MAIN: ReplayedModel(tape, of_role(spec, role).model, role),
         environment=environment,
+        spill=Spill(Named()),
         approval_id=lambda: tape.value("approval", str),
         random=lambda: tape.value("random", float),
         day=lambda: tape.value("day", str),
     )
+
+
+class Named:
+    """Blobs (`seams.Blobs`) by name alone: what was kept in the recorded run is still kept there, if anywhere."""
+
+    async def put(self, data: bytes, *, kind: str) -> str:
+        return hashlib.sha256(data).hexdigest()
+
+    async def get(self, sha: str) -> bytes:
+        raise HarnessError(f"Blob {sha[:12]} is not part of a recording.")
 
 
 class ReplayedLog:
@@ -265,6 +278,7 @@ class ReplayedWorld:
 
     def __init__(self, header: RunHeader, tape: Playback) -> None:
         self._tape = tape
+        self._turn = asyncio.Lock()
         self._look(Here("", header.recovery, "", (), ()))  # type: ignore[arg-type]
 
     def _look(self, here: Here) -> None:
@@ -284,7 +298,8 @@ class ReplayedWorld:
         return (await self._act("judge", (call, level), Judgement))[0]
 
     async def perform(self, call: ToolCall) -> ToolOutcome:
-        return _whole(await self._act("perform", call, ToolOutcome))
+        async with self._turn:  # calls that ran at once were recorded in their order
+            return _whole(await self._act("perform", call, ToolOutcome))
 
     async def after_batch(self) -> Interlude:
         return _whole(await self._act("after_batch", None, Interlude))

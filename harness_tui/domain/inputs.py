@@ -74,12 +74,17 @@ class ModelBroke(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """Policy's word on a call. `approval` is a fresh id and `expires` its due time, should a request be raised."""
+    """Policy's word on a call. `approval` is a fresh id and `expires` its due time, should a request be raised.
+
+    Attributes:
+        beside: the calls right after it that start together with it: it and all of these are allowed reads.
+    """
 
     call: str
     judgement: Judgement
     approval: str
     expires: int
+    beside: tuple[tuple[str, Judgement], ...] = ()
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -101,10 +106,20 @@ class Expired(msgspec.Struct, frozen=True):
     approval: str
 
 
-class Performed(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True):
+    """What one started call came to. `blob` and `size` (bytes): the whole text, when `outcome` holds part of it."""
+
     call: str
     outcome: ToolOutcome
     took_ms: int = 0
+    blob: str = ""
+    size: int = 0
+
+
+class Performed(msgspec.Struct, frozen=True):
+    """The started calls ran, together; results in the order of the calls."""
+
+    results: tuple[Result, ...]
 
 
 class Doubted(msgspec.Struct, frozen=True):

@@ -64,7 +64,8 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
     reason = verdict.reason if verdict and judged else (stop.reason if stop else a.lost)
     if passed is None and state == "ended" and a.done and not any(call.ok for call in a.done):
         # No verifier is needed to see that nothing came of it.
-        passed, reason = False, f"nothing it tried worked: {a.last_result[:200]}"
+        tried = f"nothing it tried worked: {a.last_result[:200]}"
+        passed, reason = False, f"{reason}; {tried}" if stopped_by == "guardrail" else tried
     if refused:
         reason = f"the operator {a.refusal} it" if a.refusal == "denied" else "nobody decided in time"
     fatal = bool(code) or bool(verdict and verdict.fatal)
@@ -102,7 +103,7 @@ def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
     if last.passed is None:
         limited = last.stopped_by == "guardrail"
         if acted or limited:
-            why = UNVERIFIED if acted else last.reason
+            why = last.reason if limited else UNVERIFIED
             return ev.RunFinished("failed", False, why, last.claim, last.stopped_by, 3 if limited else 1)
         return ev.RunFinished("succeeded", None, UNVERIFIED, last.claim, last.stopped_by, 0)
     counted = sum(not e.interrupted for e in s.ended) + 1

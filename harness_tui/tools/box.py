@@ -31,9 +31,11 @@ class Toolbox:
     Attributes:
         session: what a proposal is bound to; an approval stands as long as it stays the same.
         notes: what the run's header must say.
+        concurrent: whether reads of one turn may run at once.
     """
 
     session = "in-process"
+    concurrent = True
     notes: tuple[str, ...] = ()
     recovery: Literal["reattach", "rebuild", "restart"] = "reattach"
 

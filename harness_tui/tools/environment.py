@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -62,6 +64,7 @@ class RunEnvironment:
         self._boxes = (*boxes, browser) if browser else tuple(boxes)
         self._browser = browser
         self._rules, self._used, self._where = rules, used, where
+        self._turns = {box: asyncio.Lock() for box in self._boxes if not box.concurrent}
         self._box_of = {name: box for box in reversed(self._boxes) for name in box.tools}
         if offered is not None:
             self._box_of = {name: box for name, box in self._box_of.items() if name in set(offered)}
@@ -111,7 +114,9 @@ class RunEnvironment:
         return await box.weigh(call, level)
 
     async def perform(self, call: ToolCall) -> ToolOutcome:
-        return await self._box_of[call.name].perform(call)
+        box = self._box_of[call.name]
+        async with self._turns.get(box) or nullcontext():
+            return await box.perform(call)
 
     async def baseline(self) -> tuple[dict[str, Any] | None, tuple[Event, ...]]:
         return await self._browser.baseline() if self._browser else (None, ())

@@ -93,7 +93,7 @@ async def test_four_fifths_of_a_budget_are_said_once(journal: Journal) -> None:
 
 async def test_a_conversation_too_long_is_shortened_once_and_then_given_up(journal: Journal) -> None:
     long = ModelError("too long", kind="context")
-    b = bench(journal, *(call("look") for _ in range(9)), long, say("fine"))
+    b = bench(journal, *(call("look", n=n) for n in range(9)), long, say("fine"))
     await finish(b)
     assert b.row.exit == 0
     assert len(b.model.requests[-1].messages) < len(b.model.requests[-2].messages)

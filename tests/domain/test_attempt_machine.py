@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,10 @@ FAR = 10**15
 
 def proposal(call: ToolCall, target: str = "x") -> Proposal:
     return Proposal(call.name, call.arguments, "destructive", "high", "click", (Fact("target", target),), "s")
+
+
+def read(call: ToolCall) -> Proposal:
+    return Proposal(call.name, call.arguments, "read_only", "low", call.name, (), "s")
 
 
 class Drawn:
@@ -54,8 +60,8 @@ class Drawn:
                 return inp.OverBudget(Refused("run:r1", "tokens", 10, 5, 100))
             case at.AskModel():
                 return self.model()
-            case at.Judge(call):
-                return self.judge(call)
+            case at.Judge(calls):
+                return self.judge(calls)
             case at.AwaitDecision(approval):
                 if s.requests[approval].kind == "in_doubt":
                     return inp.Resolved(approval, self.pick("happened", "did_not", "again"), "me")  # type: ignore[arg-type]
@@ -64,8 +70,9 @@ class Drawn:
                         return inp.Expired(approval)
                     case word:
                         return inp.Decided(approval, word, "me", s.requests[approval].digest)  # type: ignore[arg-type]
-            case at.Perform(call):
-                return inp.Performed(call.id, ToolOutcome(self.pick("y", "n") == "y", "text"), 3)
+            case at.Perform(calls):
+                done = [ToolOutcome(self.pick("y", "n") == "y", "text") for _ in calls]
+                return inp.Performed(tuple(inp.Result(c.id, o, 3) for c, o in zip(calls, done, strict=True)))
             case at.RaiseDoubt(call):
                 return inp.Doubted(call.id, self.fresh())
             case at.Sense():
@@ -77,23 +84,37 @@ class Drawn:
         raise AssertionError(effect)
 
     def model(self) -> inp.Input:
-        match self.pick("call", "calls", "say", "retry", "fail"):
+        match self.pick("call", "calls", "reads", "say", "retry", "fail"):
             case "call":
                 return inp.Answered(Answer((ToolCall("1", "click", {"n": 1}),), Usage(5, 5)))
             case "calls":
                 return inp.Answered(Answer((ToolCall("1", "click"), ToolCall("1", "click", {"n": 2})), Usage(5, 5)))
+            case "reads":
+                names = self.data.draw(st.lists(st.sampled_from(["look", "look", "see", "click"]), max_size=8))
+                return inp.Answered(Answer(tuple(ToolCall(str(n), name) for n, name in enumerate(names))))
             case "say":
                 return inp.Answered(Answer((Text("done"),), Usage(5, 5)))
             case "retry":
                 return inp.ModelBroke("503", "retry", 0, 5, 7)
         return inp.ModelBroke("401", "auth", 0, 7)
 
-    def judge(self, call: at.Call) -> inp.Input:
+    def judge(self, calls: Sequence[at.Call]) -> inp.Input:
+        words = [self.word(call) for call in calls]
+        reads = [
+            w.verdict == "allow" and w.proposal is not None and w.proposal.risk_class == "read_only" for w in words
+        ]
+        until = reads.index(False) if False in reads else len(reads)
+        beside = [(call.id, word) for call, word in zip(calls[1:until], words[1:until], strict=True)]
+        return inp.Judged(calls[0].id, words[0], self.fresh(), FAR, tuple(beside))
+
+    def word(self, call: at.Call) -> Judgement:
+        if call.call.name in ("look", "see"):
+            verdict = self.pick("allow", "allow", "allow", "refuse")
+            return Judgement(verdict, None if verdict == "refuse" else read(call.call))  # type: ignore[arg-type]
         verdict = self.pick("ask", "ask", "allow", "refuse", "moved")
         target = "moved" if verdict == "moved" else "x"
         word = {"moved": "ask"}.get(verdict, verdict)
-        judgement = Judgement(word, None if word == "refuse" else proposal(call.call, target))  # type: ignore[arg-type]
-        return inp.Judged(call.id, judgement, self.fresh(), FAR)
+        return Judgement(word, None if word == "refuse" else proposal(call.call, target))  # type: ignore[arg-type]
 
 
 @settings(max_examples=300, deadline=None)

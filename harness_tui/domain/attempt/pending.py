@@ -26,7 +26,9 @@ class AskModel(msgspec.Struct, frozen=True):
 
 
 class Judge(msgspec.Struct, frozen=True):
-    call: Call
+    """Hear policy on the first of these; the others may start with it while all of them are allowed reads."""
+
+    calls: tuple[Call, ...]
 
 
 class AwaitDecision(msgspec.Struct, frozen=True):
@@ -37,7 +39,9 @@ class AwaitDecision(msgspec.Struct, frozen=True):
 
 
 class Perform(msgspec.Struct, frozen=True):
-    call: Call
+    """Run one started call, or several reads at once."""
+
+    calls: tuple[Call, ...]
 
 
 class RaiseDoubt(msgspec.Struct, frozen=True):
@@ -94,14 +98,13 @@ def pending(s: AttemptState) -> Effect | None:
 
 
 def _pending_call(s: AttemptState) -> Effect:
-    at = s.unsettled
-    if at is None:
+    stretch = s.stretch
+    if not stretch:
         return Sense()
+    at = stretch[0]
     if at.state == "asking":
         return AwaitDecision(at.approval, s.requests[at.approval].expires)
-    if at.state == "started":
-        return Perform(at)
-    return Judge(at)
+    return Perform(stretch) if at.state == "started" else Judge(stretch)
 
 
 def _pending_without_world(s: AttemptState) -> Effect:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import events as ev
 from ..events import Carried, Event
@@ -13,12 +15,17 @@ from ..seams import Performed
 
 
 class Call(msgspec.Struct):
-    """One tool call of the current batch. state: requested | asking | approved | started | doubt | settled."""
+    """One tool call of the current batch. state: requested | asking | approved | started | doubt | settled.
+
+    Attributes:
+        times: how many times in a row exactly this has been asked for, this one included.
+    """
 
     id: str
     call: ToolCall
     state: str = "requested"
     approval: str = ""
+    times: int = 1
 
 
 class AttemptState(msgspec.Struct):
@@ -35,6 +42,8 @@ class AttemptState(msgspec.Struct):
         squeezed: the conversation was too long for the model, so a smaller window of it is shown.
         pauses: turns in a row that the provider interrupted.
         denied: action digests the operator refused: never asked again in this attempt.
+        last_call: the newest call asked for.
+        spilled: blobs that hold whole results.
     """
 
     uid: str
@@ -61,6 +70,8 @@ class AttemptState(msgspec.Struct):
     squeezed: bool = False
     pauses: int = 0
     calls: dict[str, Call] = {}
+    last_call: Call | None = None
+    spilled: list[str] = []
     requests: dict[str, ev.ApprovalRequested] = {}
     resolutions: dict[str, ev.ApprovalResolved] = {}
     denied: set[str] = set()
@@ -83,6 +94,17 @@ class AttemptState(msgspec.Struct):
         return None
 
     @property
+    def stretch(self) -> tuple[Call, ...]:
+        """Where the loop is: the first unsettled call, with those right after it that may go along.
+
+        Only reads ever start together, so calls that started are a stretch; so are calls nobody has judged yet.
+        """
+        calls = [call for call in self.calls.values() if call.state != "settled"]
+        if not calls or calls[0].state not in ("requested", "started"):
+            return tuple(calls[:1])
+        return tuple(takewhile(lambda call: call.state == calls[0].state, calls))
+
+    @property
     def last_result(self) -> str:
         """What the last finished call said."""
         results = [p.text for m in self.messages for p in m.parts if isinstance(p, ToolResult)]
@@ -93,6 +115,12 @@ class AttemptState(msgspec.Struct):
         """What the model last said without asking for a call: its own word that it is done, or ""."""
         said = [m.text for m in self.messages if m.role == "assistant" and m.text and not m.calls]
         return said[-1] if said else ""
+
+
+def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
+    """The call under its id, counted: the same tool with the same arguments right after itself is asked once more."""
+    same = before is not None and call == replace(before.call, id=call.id)
+    return Call(ident, call, times=before.times + 1 if before and same else 1)
 
 
 def evolve(s: AttemptState, event: Event) -> None:
@@ -130,7 +158,10 @@ def evolve(s: AttemptState, event: Event) -> None:
             s.tries, s.retry_at, s.hold, s.hold_usd = 0, 0, 0, None
             s.measured = (usage.total, len(s.messages)) if reported else (0, 0)
             s.pauses = s.pauses + 1 if stop == "paused" else 0
-            s.calls = {f"c{s.iteration}.{n}": Call(f"c{s.iteration}.{n}", c) for n, c in enumerate(message.calls, 1)}
+            s.calls = {}
+            for n, each in enumerate(message.calls, 1):
+                s.last_call = asked(f"c{s.iteration}.{n}", each, s.last_call)
+                s.calls[s.last_call.id] = s.last_call
             s.phase = "acting"
         case ev.LoginHandled():
             s.tools.append("harness_auto_login")
@@ -154,8 +185,9 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
             s.tools.append(tool)
             s.started[call] = event
             s.acted = s.acted or risk == "destructive" or bool(approval)
-        case ev.ToolFinished(call, tool, ok, text):
+        case ev.ToolFinished(call, tool, ok, text, blob=blob):
             at = s.calls[call]
+            s.spilled += [blob] if blob else []
             at.state = "settled"
             s.done.append(Performed(tool, at.call.arguments, ok))
             started = s.started.get(call)

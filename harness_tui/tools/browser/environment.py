@@ -45,6 +45,7 @@ class BrowserBox(Toolbox):
     """
 
     recovery: Literal["reattach", "rebuild", "restart"] = "restart"
+    concurrent = False
 
     def __init__(
         self,
