@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
+from msgspec.structs import replace
 
-from .approval import Judgement, Proposal
+from .approval import Judgement, Proposal, action_digest
 from .messages import RISKS, Risk, ToolSpec
 from .rules import Rule, Subject, Where, allows, in_force, touches
 from .task import Level
 
 ACTS, ASKS, CANNOT = "acts", "asks", "cannot"
+LEVELS = get_args(Level)
 
 
 def rule(risk: Risk, level: Level, *, sandboxed: bool = False) -> str:
@@ -22,7 +24,7 @@ def rule(risk: Risk, level: Level, *, sandboxed: bool = False) -> str:
     """
     if risk == "read_only":
         return ACTS
-    if level == "L1":
+    if level not in ("L2", "L3"):
         return CANNOT
     if risk == "idempotent":
         return ACTS
@@ -71,31 +73,37 @@ def judge(
     """
     used = used or {}
     held = [each for each in rules if in_force(each, where, used.get(each.id, 0))]
-    hit = {word: [r for r in held if r.decision == word and touches(r, call.subject)] for word in ("deny", "ask")}
-    name, risk = call.proposal.tool, call.proposal.risk_class
+    subject, name, risk = call.subject, call.proposal.tool, call.proposal.risk_class
+    if any(each.action for each in held):
+        subject = replace(subject, action=action_digest(call.proposal))
     if call.refusal:
         return _refuse(call.refusal, "policy", call.why or "guard")
-    if hit["deny"]:
-        return _refuse(
-            _said(hit["deny"][0], f"{name} is denied by rule {hit['deny'][0].id}"), "rule", hit["deny"][0].id
-        )
-    for ask in hit["ask"]:
-        return _ask_or_refuse(call, level, _said(ask, "a rule asks"), ask.id)
+    if level not in LEVELS:
+        return _refuse(f'There is no level "{level}".', "level", "level")
+    if deny := _first("deny", held, subject):
+        return _refuse(_said(deny, f"{name} is denied by rule {deny.id}."), "rule", deny.id)
+    if ask := _first("ask", held, subject):
+        return _ask_or_refuse(call, level, _said(ask, f"rule {ask.id} asks"), ask.id)
     if risk == "read_only":
         return Judgement("allow", call.proposal, call.why or "it only reads", rule=call.why or "read")
     if level == "L1":
         return _refuse(f"{name} is {risk}, and at L1 only what is proven to read runs.", "level", "L1")
-    if not call.subject.understood:
+    if not subject.understood:
         return _ask_or_refuse(call, level, call.unsafe or "not understood for sure", "not understood")
     if call.free or risk == "idempotent":
         return Judgement("allow", call.proposal, call.why or f"it is {risk}", rule=call.why or risk)
     if level == "L3" and not call.sandboxed:
         return _refuse(f"{name} is {risk}; L3 acts inside an enforced sandbox only, and there is none.", "level", "L3")
-    if granted := allows(held, call.subject):
-        return Judgement("allow", call.proposal, _said(granted[0], "a rule allows it"), rule=granted[0].id)
+    if granted := allows(held, subject):
+        ids = " ".join(each.id for each in granted)
+        return Judgement("allow", call.proposal, _said(granted[0], f"allowed by {ids}"), rule=ids)
     if level == "L3":
         return _refuse(f"{name} is {risk}; L3 acts on listed kinds only, and no rule lists this.", "level", "L3")
     return _ask_or_refuse(call, level, call.unsafe or f"{name} is {risk}", "L2")
+
+
+def _first(decision: str, held: Sequence[Rule], subject: Subject) -> Rule | None:
+    return next((each for each in held if each.decision == decision and touches(each, subject)), None)
 
 
 def _ask_or_refuse(call: Weighed, level: Level, reason: str, by: str) -> Judgement:
@@ -109,4 +117,4 @@ def _refuse(reason: str, why: Literal["policy", "rule", "level"], by: str) -> Ju
 
 
 def _said(rule: Rule, otherwise: str) -> str:
-    return rule.reason or f"{otherwise}."
+    return rule.reason or otherwise

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from itertools import accumulate
+from operator import or_
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from . import hosts
+from .errors import HarnessError
 
 RULE_ID = "R-"
 """How the id of every rule begins, and of nothing else that may decide."""
 REST = "..."
 """Last word of a command pattern: any further words. Without it the command has exactly these words."""
+LONGEST = 1000
+"""Characters of one pattern."""
+MOST_STARS = 16
+"""`*` in one pattern: matching costs at most pattern x text for each of them."""
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +31,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
         paths: files it writes or reads, relative to the workspace, `/` between parts.
         hosts: `host` or `host:port` it would connect to, lower case, no default port.
         understood: False when part of it could not be read for sure; then no rule can allow it.
+        action: digest of everything its card shows (`approval.action_digest`); "" where no rule asks for it.
     """
 
     tool: str
@@ -29,6 +39,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     paths: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     understood: bool = True
+    action: str = ""
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -46,6 +57,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         command: words, each a glob; a last `...` stands for any further words.
         path: glob over a path of the workspace; `*` stays within a part, `**` does not.
         host: `host`, `host:port` or `*.host`.
+        action: digest of everything the card of one call showed: this very call and no other.
         workspace: absolute path it holds in; "" = everywhere.
         run: root run it holds for; "" = every run.
         expires: us; 0 = never.
@@ -59,6 +71,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     command: tuple[str, ...] = ()
     path: str = ""
     host: str = ""
+    action: str = ""
     workspace: str = ""
     run: str = ""
     expires: int = 0
@@ -90,7 +103,7 @@ def in_force(rule: Rule, where: Where, used: int = 0) -> bool:
 
 def touches(rule: Rule, subject: Subject) -> bool:
     """Whether the rule speaks of any part of the call: enough to deny it, or to ask."""
-    if not fnmatchcase(subject.tool, rule.tool):
+    if not _speaks_of(rule, subject):
         return False
     if not (rule.command or rule.path or rule.host):
         return True
@@ -102,17 +115,21 @@ def touches(rule: Rule, subject: Subject) -> bool:
 
 
 def allows(rules: Iterable[Rule], subject: Subject) -> tuple[Rule, ...]:
-    """The rules that together allow every part of the call; () when a part is left or nothing is understood."""
-    ours = [rule for rule in rules if rule.decision == "allow" and fnmatchcase(subject.tool, rule.tool)]
+    """The rules that together allow every part of the call; () when a part is left or not all is understood."""
     if not subject.understood:
         return ()
+    ours = [rule for rule in rules if rule.decision == "allow" and _speaks_of(rule, subject)]
     parts = [
         *(("command", words) for words in subject.commands),
         *(("path", path) for path in subject.paths),
         *(("host", host) for host in subject.hosts),
     ] or [("", ())]
     found = [next((rule for rule in ours if _covers(rule, kind, part)), None) for kind, part in parts]
-    return tuple(dict.fromkeys(rule for rule in found if rule)) if all(found) else ()
+    return tuple({id(rule): rule for rule in found if rule}.values()) if all(found) else ()
+
+
+def _speaks_of(rule: Rule, subject: Subject) -> bool:
+    return fnmatchcase(subject.tool, rule.tool) and (not rule.action or rule.action == subject.action)
 
 
 def _covers(rule: Rule, kind: str, part: Any) -> bool:
@@ -147,7 +164,7 @@ def _parts_match(pattern: list[str], parts: list[str]) -> bool:
     row = [True] + [False] * len(parts)
     for each in pattern:
         if each == "**":
-            row = [any(row[: end + 1]) for end in range(len(parts) + 1)]
+            row = list(accumulate(row, or_))
         else:
             row = [False] + [row[end] and fnmatchcase(part, each) for end, part in enumerate(parts)]
     return row[-1]
@@ -169,3 +186,77 @@ def _split(host: str) -> tuple[str, str]:
         return f"{name}]", rest.removeprefix(":")
     name, _, port = host.partition(":")
     return name, port
+
+
+# -- before a rule is kept -------------------------------------------------------------------------------------------
+
+
+class Wrong(NamedTuple):
+    """Why a rule is not kept: one sentence about the value of `key` (of its element `at`)."""
+
+    key: str
+    text: str
+    at: int | None = None
+
+
+def wrongs(rule: Rule) -> Iterator[Wrong]:
+    """What a well-typed rule must also make sense of. A rule that could not mean what it says is none."""
+    yield from _patterns("tool", rule.tool)
+    yield from (wrong for word in rule.command for wrong in _patterns("command", word))
+    yield from _patterns("path", rule.path)
+    if not rule.tool:
+        yield Wrong("tool", '"tool" is empty')
+    if REST in rule.command[:-1]:
+        yield Wrong("command", f'"{REST}" can only be the last word of "command"', rule.command.index(REST))
+    if rule.decision == "allow":
+        yield from _too_wide(rule)
+    if rule.path.startswith(("/", "~", "./")) or ".." in rule.path.split("/") or "//" in rule.path:
+        yield Wrong("path", '"path" is relative to the workspace, like "docs/**"')
+    if rule.host and (wrong := hosts.problem(rule.host)):
+        yield Wrong("host", f'"host" {wrong}')
+    if rule.workspace and (not rule.workspace.startswith("/") or ".." in rule.workspace.split("/")):
+        yield Wrong("workspace", '"workspace" must be an absolute path')
+    if rule.uses < 0:
+        yield Wrong("uses", '"uses" must be 0 or more')
+    if rule.action and (len(rule.action) != 64 or set(rule.action) - set("0123456789abcdef")):
+        yield Wrong("action", '"action" must be the whole digest of an action, 64 hex digits')
+
+
+def _patterns(key: str, pattern: str) -> Iterator[Wrong]:
+    if len(pattern) > LONGEST or pattern.count("*") > MOST_STARS:
+        yield Wrong(key, f'a pattern of "{key}" has more than {LONGEST} characters or {MOST_STARS} *')
+
+
+def _too_wide(rule: Rule) -> Iterator[Wrong]:
+    narrowed = rule.command or rule.path or rule.host or rule.action
+    if not rule.tool.strip("*?") and not narrowed:
+        yield Wrong("tool", "an allow rule for every tool and every call is none: name the tool or what it may touch")
+    if rule.command and (rule.command[0] == REST or not rule.command[0].strip("*?")):
+        yield Wrong("command", 'an allow rule names the program: the first word of "command" cannot be any word', 0)
+
+
+def failing(rule: Rule, weigh: Callable[[Example], Subject]) -> Wrong | None:
+    """The first example that is not as it says; `weigh` is the code path of a real call and raises HarnessError."""
+    for key, examples in (("match", rule.match), ("not_match", rule.not_match)):
+        for index, example in enumerate(examples):
+            name = f'example {index + 1} of "{key}" ({example.tool})'
+            try:
+                subject = weigh(example)
+            except HarnessError as error:
+                return Wrong(key, f"{name} is no call: {error.what.rstrip('.')}", index)
+            held = bool(allows((rule,), subject)) if rule.decision == "allow" else touches(rule, subject)
+            if held == (key == "match"):
+                continue
+            word = "not " if key == "match" else ""
+            why = "" if subject.understood else ", since not all of it is understood"
+            return Wrong(key, f"{name} is {word}what the rule {_VERBS[rule.decision]}{why}", index)
+    return None
+
+
+_VERBS = {"allow": "allows", "ask": "asks about", "deny": "denies"}
+
+
+def exact(words: Sequence[str]) -> tuple[str, ...]:
+    """A command pattern that matches these words and nothing else."""
+    escaped = ["".join(f"[{each}]" if each in "*?[" else each for each in word) for word in words]
+    return (*escaped[:-1], "[.].." if escaped[-1] == REST else escaped[-1]) if escaped else ()
