@@ -207,7 +207,8 @@ def _item(step: str) -> Any:
         case "unknown":
             return call("lok")
         case "both":
-            return Answer((Text("a"), ToolCall("x", "look"), ToolCall("y", "poke")), Usage(9, 9), "tool_calls")
+            asked = (ToolCall("x", "look"), ToolCall("x", "look", {"n": 2}), ToolCall("y", "poke"))
+            return Answer((Text("a"), *asked), Usage(9, 9), "tool_calls")
         case "retry" | "broken" | "context" | "auth":
             return ModelError(f"{step}.", kind=step, spent=3 if step == "broken" else 0)
         case "paused" | "cut":

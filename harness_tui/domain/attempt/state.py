@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import takewhile
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -105,6 +106,17 @@ class AttemptState(msgspec.Struct):
         return tuple(takewhile(lambda call: call.state == calls[0].state, calls))
 
     @property
+    def stretch(self) -> tuple[Call, ...]:
+        """Where the loop is: the first unsettled call, with those right after it that may go along.
+
+        Only reads ever start together, so calls that started are a stretch; so are calls nobody has judged yet.
+        """
+        calls = [call for call in self.calls.values() if call.state != "settled"]
+        if not calls or calls[0].state not in ("requested", "started"):
+            return tuple(calls[:1])
+        return tuple(takewhile(lambda call: call.state == calls[0].state, calls))
+
+    @property
     def last_result(self) -> str:
         """What the last finished call said."""
         results = [p.text for m in self.messages for p in m.parts if isinstance(p, ToolResult)]
@@ -115,6 +127,13 @@ class AttemptState(msgspec.Struct):
         """What the model last said without asking for a call: its own word that it is done, or ""."""
         said = [m.text for m in self.messages if m.role == "assistant" and m.text and not m.calls]
         return said[-1] if said else ""
+
+
+def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
+    """The call under its id, counted: the same tool with the same arguments right after itself is asked once more."""
+    last = before.call if before else None
+    same = last and (last.name, last.arguments, last.raw) == (call.name, call.arguments, call.raw)
+    return Call(ident, call, times=before.times + 1 if before and same else 1)
 
 
 def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
