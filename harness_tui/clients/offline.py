@@ -13,7 +13,7 @@ from ..config.paths import Paths
 from ..domain.codec import WireEvent
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import Envelope, root_of
-from ..domain.views import ApprovalRow, RunRow
+from ..domain.views import ApprovalRow, RuleRow, RunRow, TrustRow
 from ..port.commands import AnyCommand, Reply
 from ..port.dial import START
 from ..port.snapshot import TRACE_ROWS, Batch, EngineInfo, Snapshot
@@ -85,6 +85,11 @@ class Archive:
     def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
         reader = self._reader()
         return reader.approvals(all=all) if reader else []
+
+    def governance(self) -> tuple[dict[str, RuleRow], dict[str, TrustRow]]:
+        """Rules by id and trusted workspaces by path; read beside a running engine as well."""
+        reader = self._reader()
+        return reader.governance() if reader else ({}, {})
 
     def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         reader = self._reader()

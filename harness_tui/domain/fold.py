@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import events as ev
-from . import spending
+from . import governance, spending
 from .events import Envelope, root_of
 from .money import from_usd
-from .views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
+from .views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
 
 Key = tuple[str, str]
 """(table, id): `("run", "r17")`, `("approval", "A-3")`, `("budget", "day:2026-11-21")`, `("hold", "r17/1:c3")`."""
@@ -26,6 +26,8 @@ class Views:
         self.holds: dict[str, HoldRow] = {}
         self.frames: dict[str, FrameRow] = {}
         self.endpoints: dict[str, EndpointRow] = {}
+        self.rules: dict[str, RuleRow] = {}
+        self.trusted: dict[str, TrustRow] = {}
         self._executing: dict[tuple[str, str], ApprovalRow] = {}
         self._dirty: dict[Key, Row | None] = {}
         self.track = False
@@ -48,6 +50,10 @@ class Views:
                     self.holds[f"{row.run}:{row.call}"] = row
                 case EndpointRow():
                     self.endpoints[row.id] = row
+                case RuleRow():
+                    self.rules[row.id] = row
+                case TrustRow():
+                    self.trusted[row.path] = row
                 case FrameRow():
                     self.frames[row.run] = row
 
@@ -111,6 +117,10 @@ def _run_started(v: Views, e: Envelope, x: ev.RunStarted) -> None:
         model=spec.model.model,
         api=spec.model.api,
         sandbox=x.sandbox,
+        sandbox_asked=x.sandbox_asked,
+        sandbox_notes=x.sandbox_notes,
+        enforced=x.enforced,
+        sandboxed=x.sandboxed,
         may=x.may,
         budget_tokens=spec.task.budget.tokens,
         stage=spec.stage,
@@ -128,7 +138,8 @@ def _attempt_started(v: Views, e: Envelope, x: ev.AttemptStarted) -> None:
     row = RunRow(id=e.run, kind="attempt", parent=x.parent, title=f"attempt {x.number}", started=e.at)
     if root:
         row.level, row.model, row.api, row.workspace = root.level, root.model, root.api, root.workspace
-        row.may, row.sandbox = root.may, root.sandbox
+        row.may, row.sandbox, row.sandbox_asked = root.may, root.sandbox, root.sandbox_asked
+        row.enforced, row.sandbox_notes, row.sandboxed = root.enforced, root.sandbox_notes, root.sandboxed
         root.attempts, root.state, root.waits = x.number, "running", ""
         root.last = f"attempt {x.number}"
         v.touch("run", root.id, root)
@@ -174,6 +185,8 @@ def _tool_started(v: Views, e: Envelope, x: ev.ToolStarted) -> None:
     request = v.approvals.get(x.approval)
     if request:
         v.execute(request, e.run, x.call)
+    if x.rule:
+        governance.count_uses(v, x.rule)
 
 
 def _tool_finished(v: Views, e: Envelope, x: ev.ToolFinished) -> None:
@@ -305,4 +318,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.LoopStopped: _loop_stopped,
     ev.Verified: _verified,
     **spending.HANDLERS,
+    **governance.HANDLERS,
 }

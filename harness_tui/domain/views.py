@@ -8,6 +8,7 @@ import msgspec
 
 from .events import Fact
 from .messages import Mark, Usage
+from .rules import Rule
 
 
 class Share(msgspec.Struct, omit_defaults=True):
@@ -27,6 +28,9 @@ class RunRow(msgspec.Struct, omit_defaults=True):
         state: running | waiting | retrying | in_doubt | succeeded | failed | cancelled.
         started, ended: us; ended 0 = open.
         may: risk class -> acts | asks | cannot.
+        sandbox: its kind in force, with what is `enforced` of it; `sandbox_asked` what was asked for, "" = nothing.
+        sandbox_notes: why the one is not the other.
+        sandboxed: enough is enforced for L3.
         notes: header notes of the environment, for example `browser unsandboxed`.
         waits: id of the approval it waits for, or "".
         last: one plain (unsafe) line: what it did last.
@@ -48,6 +52,10 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     model: str = ""
     api: str = ""
     sandbox: str = "none"
+    sandbox_asked: str = ""
+    sandbox_notes: tuple[str, ...] = ()
+    enforced: tuple[str, ...] = ()
+    sandboxed: bool = False
     may: dict[str, str] = {}
     notes: list[str] = []
     usage: Usage = Usage()
@@ -175,6 +183,35 @@ class EndpointRow(msgspec.Struct, omit_defaults=True):
     dropped: list[str] = []
 
 
+class RuleRow(msgspec.Struct, omit_defaults=True):
+    """One of the operator's rules.
+
+    Attributes:
+        added, revoked: us; revoked 0 = it stands.
+        used: calls it allowed.
+        revoked_by: who revoked it.
+    """
+
+    rule: Rule
+    added: int = 0
+    used: int = 0
+    revoked: int = 0
+    revoked_by: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.rule.id
+
+
+class TrustRow(msgspec.Struct, omit_defaults=True):
+    """A workspace and the content the operator trusts in it (`config.trust`); digest "" = no longer."""
+
+    path: str
+    digest: str = ""
+    by: str = ""
+    at: int = 0
+
+
 class FrameRow(msgspec.Struct, omit_defaults=True):
     """The newest frame of a root run."""
 
@@ -189,4 +226,4 @@ class FrameRow(msgspec.Struct, omit_defaults=True):
     snapshot: str = ""
 
 
-Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow | EndpointRow
+Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow | EndpointRow | RuleRow | TrustRow

@@ -12,7 +12,7 @@ from ..domain.codec import encode
 from ..domain.errors import Conflict, HarnessError
 from ..domain.events import Envelope, Write, root_of
 from ..domain.fold import Views
-from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
+from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
 from .tables import Group
 
 _encode_row = msgspec.json.Encoder().encode
@@ -135,8 +135,8 @@ class State:
                     group.holds.append((key, ids[root_of(row.run)], body))
                 case FrameRow():
                     group.frames.append((ids[key], body))
-                case EndpointRow():
-                    group.endpoints.append((key, body))
+                case EndpointRow() | RuleRow() | TrustRow():
+                    group.named.append((table, key, body))
                 case None if table == "hold":
                     group.settled.append((key,))
                 case None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 from ..domain.events import Envelope
 from ..domain.fold import Views
-from ..domain.views import ApprovalRow, Row, RunRow
+from ..domain.views import ApprovalRow, Row, RuleRow, RunRow, TrustRow
 from . import schema, tables
 
 T = TypeVar("T")
@@ -56,6 +57,13 @@ class Reader:
     def approvals(self, *, all: bool = False) -> list[ApprovalRow]:
         """Open requests, oldest first; all = decided ones too."""
         return self._ask(lambda con: tables.approvals(con, all=all), [])
+
+    def governance(self) -> tuple[dict[str, RuleRow], dict[str, TrustRow]]:
+        """The operator's rules by id, the revoked ones too, and trusted workspaces by path."""
+        views = Views()
+        for table in ("rule", "trust"):
+            views.load(self._ask(partial(tables.named, table=table), list[Row]()), 0)
+        return views.rules, views.trusted
 
     def tail(self, after: int = 0, root: str = "", limit: int = 500) -> list[Envelope]:
         """Events with pos > after in commit order: of the run `root` and all under it, or of all runs ("")."""

@@ -43,6 +43,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE endpoint(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
         f"INSERT INTO meta VALUES ('rows', {ROWS} * (SELECT count(*) = 0 FROM event))",
     ),
+    (
+        "CREATE TABLE rule(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE trust(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+    ),
 )
 """Statements that lead from schema n to n + 1; the number is `PRAGMA user_version`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from ..domain.codec import decode
 from ..domain.events import Envelope
 from ..domain.fold import Views
-from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RunRow
+from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
 from .failpoints import hit
 
 ENDED_ROOTS = 500
@@ -47,7 +47,8 @@ class Group(msgspec.Struct):
     holds: list[tuple[str, int, bytes]] = []
     settled: list[tuple[str]] = []
     frames: list[tuple[int, bytes]] = []
-    endpoints: list[tuple[str, bytes]] = []
+    named: list[tuple[str, str, bytes]] = []
+    """(table, id, body) of rows that belong to no run."""
     blobs: list[tuple[str]] = []
 
     def pages(self) -> int:
@@ -92,7 +93,8 @@ def write_rows(con: sqlite3.Connection, group: Group) -> None:
     _insert(con, "hold VALUES", 3, group.holds, "ON CONFLICT(key) DO UPDATE SET body = excluded.body")
     _insert(con, "frame VALUES", 2, group.frames, "ON CONFLICT(run) DO UPDATE SET body = excluded.body")
     _insert(con, "blob VALUES", 1, group.blobs, "ON CONFLICT DO NOTHING")
-    _insert(con, "endpoint VALUES", 2, group.endpoints, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
+    for table, *row in group.named:
+        _insert(con, f"{table} VALUES", 2, [tuple(row)], "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
     for key in group.settled:
         con.execute("DELETE FROM hold WHERE key = ?", key)
 
@@ -121,8 +123,14 @@ _run = msgspec.json.Decoder(RunRow).decode
 _approval = msgspec.json.Decoder(ApprovalRow).decode
 _budget = msgspec.json.Decoder(BudgetRow).decode
 _hold = msgspec.json.Decoder(HoldRow).decode
-_endpoint = msgspec.json.Decoder(EndpointRow).decode
 _frame = msgspec.json.Decoder(FrameRow).decode
+
+NAMED: dict[str, tuple[int, Callable[[bytes], Row]]] = {
+    "endpoint": (2, msgspec.json.Decoder(EndpointRow).decode),
+    "rule": (3, msgspec.json.Decoder(RuleRow).decode),
+    "trust": (3, msgspec.json.Decoder(TrustRow).decode),
+}
+"""Tables of rows that belong to no run: the schema they came with, and how a row is read."""
 
 
 class Streams(msgspec.Struct):
@@ -183,10 +191,15 @@ def trees(con: sqlite3.Connection, roots: Iterable[int]) -> list[Row]:
 
 def _of_no_run(con: sqlite3.Connection) -> list[Row]:
     budgets = con.execute("SELECT body FROM budget WHERE run IS NULL").fetchall()
-    # A reader may meet a file that no engine of this version has brought up yet.
-    learns = con.execute("PRAGMA user_version").fetchone()[0] >= 2
-    endpoints = con.execute("SELECT body FROM endpoint").fetchall() if learns else []
-    return [*(_budget(body) for (body,) in budgets), *(_endpoint(body) for (body,) in endpoints)]
+    return [*(_budget(body) for (body,) in budgets), *(row for table in NAMED for row in named(con, table))]
+
+
+def named(con: sqlite3.Connection, table: str) -> list[Row]:
+    """All rows of a table of NAMED; none in a file that no engine of this version has brought up yet."""
+    since, read = NAMED[table]
+    if con.execute("PRAGMA user_version").fetchone()[0] < since:
+        return []
+    return [read(body) for (body,) in con.execute(f"SELECT body FROM {table}").fetchall()]
 
 
 def every(con: sqlite3.Connection) -> Views:
@@ -271,7 +284,7 @@ def problems(con: sqlite3.Connection) -> list[str]:
             except Exception as error:
                 found.append(f"Event {envelope.pos} cannot be folded: {type(error).__name__}({error}).")
     stored = every(con)
-    for name in ("runs", "approvals", "budgets", "holds", "frames", "endpoints"):
+    for name in ("runs", "approvals", "budgets", "holds", "frames", "endpoints", "rules", "trusted"):
         want, have = getattr(folded, name), getattr(stored, name)
         wrong = [key for key in {**want, **have} if want.get(key) != have.get(key)]
         if wrong:

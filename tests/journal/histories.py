@@ -8,9 +8,10 @@ from harness_tui.domain import events as ev
 from harness_tui.domain.events import Event, Fact, Write
 from harness_tui.domain.fold import Views
 from harness_tui.domain.messages import Message, Text, ToolCall, Usage
+from harness_tui.domain.rules import Rule
 from harness_tui.domain.task import Budget, ModelSpec, RunSpec, TaskFile
 
-TABLES = ("runs", "approvals", "budgets", "holds", "frames")
+TABLES = ("runs", "approvals", "budgets", "holds", "frames", "rules", "trusted")
 SPEC = RunSpec(
     TaskFile("upvote the first story", budget=Budget(5000, 0.5)), ModelSpec("stand-in", "scripted"), title="t"
 )
@@ -66,11 +67,21 @@ class History:
         """The writes of one append: `which` picks the run (or a new one), `what` one of its legal moves."""
         which %= len(self.runs) + 2
         if which == 0:
-            return self._writes((f"{self.prefix}engine", (ev.EngineRecovered(len(self.runs), 0),)))
+            return self._writes((f"{self.prefix}engine", (self._governed(what),)))
         if which == 1:
             return self._start()
         moves = self._moves(self.runs[which - 2])
         return moves[what % len(moves)]()
+
+    def _governed(self, what: int) -> Event:
+        ident, path = f"R-{self.prefix}{what % 2}", f"/w{what % 2}"
+        return (
+            ev.EngineRecovered(len(self.runs), 0),
+            ev.RuleAdded(Rule("allow", "browser_*", host="example.org", id=ident, by="me")),
+            ev.RuleRevoked(ident, "me"),
+            ev.WorkspaceTrusted(path, "d" * 64, "me"),
+            ev.WorkspaceDistrusted(path, "me"),
+        )[what % 5]
 
     def _writes(self, *parts: tuple[str, tuple[Event, ...]]) -> list[Write]:
         writes = []
@@ -137,7 +148,9 @@ class History:
 
     def _use(self, run: _Run, risk: str) -> list[Write]:
         run.tool, run.approved, approval = self._name("t"), "", run.approved
-        return self._in(run, ev.ToolStarted(run.tool, "browser_click", risk, "d" * 64, "click #up", None, approval))  # type: ignore[arg-type]
+        rules = "" if approval else f"R-{self.prefix}0 R-{self.prefix}1"
+        started = ev.ToolStarted(run.tool, "browser_click", risk, "d" * 64, "click", None, approval, rules)  # type: ignore[arg-type]
+        return self._in(run, started)
 
     def _effect(self, run: _Run, ok: bool) -> list[Write]:
         tool, run.tool = run.tool, ""

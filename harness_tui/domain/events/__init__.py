@@ -43,6 +43,10 @@ from .engine import (
     EngineRecovered,
     EngineStarted,
     EngineStopped,
+    RuleAdded,
+    RuleRevoked,
+    WorkspaceDistrusted,
+    WorkspaceTrusted,
 )
 from .log import HALTED, KINDS, NUMBER_OF, RECORDING, Envelope, Flow, Write, name_of, needs_power, root_of
 from .run import (
@@ -90,6 +94,8 @@ __all__ = [
     "ModelConsulted",
     "ModelFailed",
     "ModelRequested",
+    "RuleAdded",
+    "RuleRevoked",
     "RunFinished",
     "RunStarted",
     "ToolFinished",
@@ -98,6 +104,8 @@ __all__ = [
     "ToolStarted",
     "TurnEnded",
     "Verified",
+    "WorkspaceDistrusted",
+    "WorkspaceTrusted",
     "Write",
     "name_of",
     "needs_power",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..rules import Rule
 from .base import Event
 
 
@@ -26,4 +27,28 @@ class BudgetSet(Event, frozen=True):
     scope: str
     tokens: int
     usd: int | None
+    by: str
+
+
+class RuleAdded(Event, frozen=True):
+    """A rule is in force from now on; it carries its id and who added it."""
+
+    rule: Rule
+
+
+class RuleRevoked(Event, frozen=True):
+    id: str
+    by: str
+
+
+class WorkspaceTrusted(Event, frozen=True):
+    """The operator trusts what of the directory `path` is interpreted, as long as its content has this digest."""
+
+    path: str
+    digest: str
+    by: str
+
+
+class WorkspaceDistrusted(Event, frozen=True):
+    path: str
     by: str

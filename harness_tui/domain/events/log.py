@@ -40,6 +40,10 @@ from .engine import (
     EngineRecovered,
     EngineStarted,
     EngineStopped,
+    RuleAdded,
+    RuleRevoked,
+    WorkspaceDistrusted,
+    WorkspaceTrusted,
 )
 from .run import (
     AttemptEnded,
@@ -85,6 +89,10 @@ KINDS: dict[int, type[Event]] = {
     41: EngineRecovered,
     42: EngineStopped,
     43: BudgetSet,
+    44: RuleAdded,
+    45: RuleRevoked,
+    46: WorkspaceTrusted,
+    47: WorkspaceDistrusted,
 }
 """Frozen registry: the journal stores the number, the wire and exports the name."""
 
@@ -144,6 +152,10 @@ RECORDING = "recording"
 """Flow key under which a run says that its recording ended early, and why."""
 
 
+_DECISIONS = (ApprovalDecided, ApprovalResolved, RuleAdded, RuleRevoked, WorkspaceTrusted, WorkspaceDistrusted)
+"""What an operator decided."""
+
+
 def root_of(uid: str) -> str:
     """`r17/1` -> `r17`: children are named `<parent uid>/<via>`."""
     return uid.partition("/")[0]
@@ -151,6 +163,6 @@ def root_of(uid: str) -> str:
 
 def needs_power(event: Event) -> bool:
     """Whether the event must survive power loss before anything follows from it."""
-    if isinstance(event, ApprovalDecided | ApprovalResolved):
+    if isinstance(event, _DECISIONS):
         return True
     return isinstance(event, ToolStarted) and event.risk in ("destructive", "network")
