@@ -9,11 +9,22 @@ from .base import Event
 
 
 class RunStarted(Event, frozen=True):
-    """A root run exists. `may` maps each risk class to acts | asks | cannot."""
+    """A root run exists.
+
+    Attributes:
+        may: risk class -> acts | asks | cannot.
+        sandbox: kind in force; `sandbox_asked` what was asked for, "" when no tool of the run needs one.
+        enforced: what of it was proven (`sandbox.base.Guarantee`); `sandbox_notes` what is missing and why.
+        sandboxed: that is enough for L3.
+    """
 
     spec: RunSpec
     may: dict[str, str] = {}
     sandbox: str = "none"
+    sandbox_asked: str = ""
+    enforced: tuple[str, ...] = ()
+    sandbox_notes: tuple[str, ...] = ()
+    sandboxed: bool = False
 
 
 class AttemptLaunched(Event, frozen=True):
