@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from itertools import takewhile
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from .. import events as ev
 from ..events import Carried, Event
@@ -106,17 +104,6 @@ class AttemptState(msgspec.Struct):
         return tuple(takewhile(lambda call: call.state == calls[0].state, calls))
 
     @property
-    def stretch(self) -> tuple[Call, ...]:
-        """Where the loop is: the first unsettled call, with those right after it that may go along.
-
-        Only reads ever start together, so calls that started are a stretch; so are calls nobody has judged yet.
-        """
-        calls = [call for call in self.calls.values() if call.state != "settled"]
-        if not calls or calls[0].state not in ("requested", "started"):
-            return tuple(calls[:1])
-        return tuple(takewhile(lambda call: call.state == calls[0].state, calls))
-
-    @property
     def last_result(self) -> str:
         """What the last finished call said."""
         results = [p.text for m in self.messages for p in m.parts if isinstance(p, ToolResult)]
@@ -133,12 +120,6 @@ def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
     """The call under its id, counted: the same tool with the same arguments right after itself is asked once more."""
     last = before.call if before else None
     same = last and (last.name, last.arguments, last.raw) == (call.name, call.arguments, call.raw)
-    return Call(ident, call, times=before.times + 1 if before and same else 1)
-
-
-def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
-    """The call under its id, counted: the same tool with the same arguments right after itself is asked once more."""
-    same = before is not None and call == replace(before.call, id=call.id)
     return Call(ident, call, times=before.times + 1 if before and same else 1)
 
 
