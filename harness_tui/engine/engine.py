@@ -31,21 +31,26 @@ from ..journal.failpoints import hit
 from ..journal.journal import Journal
 from ..models.router import MAIN
 from ..port.commands import (
+    AddRule,
     AnyCommand,
     CancelAll,
     CancelRun,
     Decide,
+    DistrustWorkspace,
     Reply,
     Resolve,
+    RevokeRule,
     SetBudget,
     SetSecret,
     StartRun,
     StopEngine,
+    TrustWorkspace,
 )
 from ..port.snapshot import Batch, EngineInfo, Snapshot
 from . import snapshots, worlds
 from .bus import Bus
 from .desk import Desk
+from .rulebook import Rulebook
 from .services import Services
 from .supervisor import Supervisor
 
@@ -75,7 +80,16 @@ class Engine:
         self._ledger = Ledger()
         environ = {**os.environ, **secrets}
         stores = Stores.of(paths.home, environ, command=settings.file.keys.command)
-        self._sources = worlds.Sources(stores, environ, self._blobs, prices=settings.prices, dropped=self._dropped)
+        self._rulebook = Rulebook(lambda: journal.views, self._note, clock)
+        self._sources = worlds.Sources(
+            stores,
+            environ,
+            self._blobs,
+            prices=settings.prices,
+            dropped=self._dropped,
+            rules=self._rulebook.rules,
+            used=self._rulebook.used,
+        )
         self._sources.learn(secrets)
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
@@ -223,6 +237,14 @@ class Engine:
                 return await self._desk.decide(command)
             case Resolve():
                 return await self._desk.resolve(command)
+            case AddRule():
+                return await self._rulebook.add(command)
+            case RevokeRule():
+                return await self._rulebook.revoke(command)
+            case TrustWorkspace():
+                return await self._rulebook.trust(command)
+            case DistrustWorkspace():
+                return await self._rulebook.distrust(command)
             case StopEngine(now):
                 self._now = now
                 self.stopped.set()

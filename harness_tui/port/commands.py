@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ..domain.rules import Rule
 from ..domain.task import RunSpec
 
 
@@ -69,13 +70,51 @@ class Resolve(Command, frozen=True, tag="resolve"):
     reason: str = ""
 
 
+class AddRule(Command, frozen=True, tag="add_rule"):
+    """Put a rule in force; answers its id, which the engine gives. What `by` the rule names is not heard."""
+
+    rule: Rule
+    by: str
+
+
+class RevokeRule(Command, frozen=True, tag="revoke_rule"):
+    rule: str
+    by: str
+
+
+class TrustWorkspace(Command, frozen=True, tag="trust_workspace"):
+    """Trust what is interpreted of a directory (absolute, real) as long as its content has this digest."""
+
+    path: str
+    digest: str
+    by: str
+
+
+class DistrustWorkspace(Command, frozen=True, tag="distrust_workspace"):
+    path: str
+    by: str
+
+
 class StopEngine(Command, frozen=True, tag="stop_engine"):
     """Clean stop: parked and running runs are left for the next engine to continue. now = do not drain."""
 
     now: bool = False
 
 
-AnyCommand = StartRun | CancelRun | CancelAll | SetBudget | SetSecret | Decide | Resolve | StopEngine
+AnyCommand = (
+    StartRun
+    | CancelRun
+    | CancelAll
+    | SetBudget
+    | SetSecret
+    | Decide
+    | Resolve
+    | AddRule
+    | RevokeRule
+    | TrustWorkspace
+    | DistrustWorkspace
+    | StopEngine
+)
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,111 @@
+"""The rulebook of an engine: rules and trust are answered once durable, outlive the engine, and bind what runs do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness_tui.config.paths import Paths
+from harness_tui.domain.errors import UsageError
+from harness_tui.domain.events import ToolStarted, Write, needs_power
+from harness_tui.domain.rules import Rule
+from harness_tui.engine.engine import Engine
+from harness_tui.engine.rulebook import Rulebook
+from harness_tui.journal.reader import Reader
+from harness_tui.port.commands import AddRule, DistrustWorkspace, RevokeRule, TrustWorkspace
+from harness_tui.port.wire import Send, read_request, request
+
+PUSH = Rule("allow", "shell_exec", command=("git", "push", "..."), uses=2)
+DIGEST = "a" * 64
+
+
+def book(engine: Engine) -> Rulebook:
+    return engine._rulebook
+
+
+async def test_a_rule_gets_its_id_from_the_engine_and_outlives_it(home: Paths) -> None:
+    engine = await Engine.open(home)
+    first = await engine.send(AddRule(Rule("deny", "web_*", id="R-99", by="forged"), "me (cli)"))
+    both = await asyncio.gather(*(engine.send(AddRule(PUSH, "me (cli)")) for _ in range(2)))
+    assert (first.id, {reply.id for reply in both}) == ("R-1", {"R-2", "R-3"})
+    assert (await engine.send(RevokeRule("R-2", "me"))).text == "R-2 is revoked."
+    await engine.close()
+    rules, _ = Reader(home.journal).governance()
+    assert (rules["R-1"].rule.by, rules["R-2"].revoked_by) == ("me (cli)", "me")
+    engine = await Engine.open(home)
+    assert [rule.id for rule in book(engine).rules()] == ["R-1", "R-3"]
+    assert (await engine.send(AddRule(PUSH, "me"))).id == "R-4", "no id is given twice"
+    await engine.close()
+
+
+async def test_uses_are_counted_from_what_started(home: Paths) -> None:
+    engine = await Engine.open(home)
+    for _ in range(2):
+        await engine.send(AddRule(PUSH, "me"))
+    started = ToolStarted("c1", "shell_exec", "destructive", DIGEST, "git push", None, "", "R-1 R-2 R-7")
+    by_hand = ToolStarted("c2", "shell_exec", "destructive", DIGEST, "git push", None, "A-1")
+    await engine.journal.append([Write("x", 0, (started, by_hand, started))])
+    assert book(engine).used() == {"R-1": 2, "R-2": 2}
+    await engine.close()
+    engine = await Engine.open(home)
+    assert book(engine).used() == {"R-1": 2, "R-2": 2}
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (AddRule(Rule("allow", "*"), "me"), "every tool and every call"),
+        (AddRule(Rule("allow", "a", expires=1), "me"), "expired already"),
+        (RevokeRule("R-9", "me"), "There is no rule R-9. Did you mean R-1?"),
+        (TrustWorkspace("here", DIGEST, "me"), "absolute path"),
+        (TrustWorkspace("/w", "", "me"), "the digest of its content"),
+        (DistrustWorkspace("/w", "me"), "/w is not trusted"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_and_leaves_nothing(home: Paths, command: AddRule, said: str) -> None:
+    engine = await Engine.open(home)
+    await engine.send(AddRule(PUSH, "me"))
+    before = engine.journal.head("engine")
+    with pytest.raises(UsageError) as refused:
+        await engine.send(command)
+    assert said in str(refused.value)
+    assert engine.journal.head("engine") == before
+    await engine.send(RevokeRule("R-1", "me"))
+    with pytest.raises(UsageError, match="revoked by me already"):
+        await engine.send(RevokeRule("R-1", "you"))
+    await engine.close()
+
+
+async def test_trust_is_by_path_and_content_and_ends_with_either(home: Paths) -> None:
+    engine = await Engine.open(home)
+    await engine.send(TrustWorkspace("/w", DIGEST, "me"))
+    assert book(engine).trusts("/w", DIGEST)
+    assert not book(engine).trusts("/w", "b" * 64)
+    assert not book(engine).trusts("/w/sub", DIGEST)
+    await engine.close()
+    engine = await Engine.open(home)
+    assert book(engine).trusts("/w", DIGEST)
+    await engine.send(DistrustWorkspace("/w", "me"))
+    assert not book(engine).trusts("/w", DIGEST)
+    assert not book(engine).trusts("/w", "")
+    await engine.close()
+
+
+async def test_decisions_of_the_operator_survive_power_loss(home: Paths) -> None:
+    engine = await Engine.open(home)
+    for command in (AddRule(PUSH, "me"), RevokeRule("R-1", "me"), TrustWorkspace("/w", DIGEST, "me")):
+        await engine.send(command)
+    await engine.send(DistrustWorkspace("/w", "me"))
+    told = [e.event for e in await engine.journal.stream("engine")][-4:]
+    assert all(map(needs_power, told))
+    assert await engine.journal.check() == []
+    await engine.close()
+
+
+@pytest.mark.parametrize("command", [AddRule(PUSH, "me"), RevokeRule("R-1", "me"), TrustWorkspace("/w", DIGEST, "me")])
+def test_commands_cross_the_socket(command: AddRule) -> None:
+    read = read_request(request(Send(1, command)))
+    assert isinstance(read, Send)
+    assert read.command == command
