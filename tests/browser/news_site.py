@@ -27,6 +27,7 @@ class NewsSite:
     """One site.
 
     Attributes:
+        host: its address and port.
         quirk: what is odd about it, or "".
         votes: (user, story) as the site itself knows them.
         pages: further pages by path, as HTML.
@@ -42,7 +43,8 @@ class NewsSite:
         self.gate = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        self.origin = f"http://{self.host}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:

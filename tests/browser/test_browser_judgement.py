@@ -8,6 +8,7 @@ import pytest
 from harness_tui.domain.approval import action_digest
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.task import Approve, Stories
+from harness_tui.tools.network import connect
 
 from .agent_hand import Hand, vote_task
 
@@ -147,7 +148,10 @@ async def test_an_element_that_changed_after_the_judgement_is_left_alone(news_si
     assert not any("GET /vote" in line for line in site.seen)
 
 
-async def test_on_a_foreign_origin_nothing_acts(news_site) -> None:
+async def test_on_a_foreign_origin_nothing_acts(news_site, monkeypatch) -> None:
+    """A public site the task does not name: here another port of loopback, taken for public."""
+    monkeypatch.setattr(connect, "private", lambda address: "")
+    monkeypatch.setattr(connect, "guarded", lambda place, reach: "")
     site, other = news_site(), news_site()
     async with Hand(vote_task(site, allow_urls=(f"{site.origin}/to*",))) as hand:
         outcome = await hand.do("browser_navigate", url=f"{site.origin}/to?url={other.origin}/news")

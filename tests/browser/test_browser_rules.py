@@ -17,6 +17,7 @@ from harness_tui.domain.task import BROWSER_TOOLS, Login, TaskFile
 from harness_tui.tools.browser.policy import Rules, covers, malformed, normalise, origin, trusted, with_id
 from harness_tui.tools.browser.tools import SPECS
 from harness_tui.tools.browser.verify import performed
+from harness_tui.tools.network.reach import Reach
 
 BASE = "http://news.example/list/front?p=1"
 
@@ -83,16 +84,19 @@ def test_a_link_covers_what_acts_alike(asked: str, covered: bool) -> None:
 def test_rules_of_a_task() -> None:
     login = Login(origin="https://id.example", user_field="u", password_field="p", submit="s", credential="env:A,B")
     globs = ("http://h/*", "https://*.wild.example/*")
-    task = TaskFile(prompt="x", start_url="http://h/news#top", allow_urls=globs, login=login)
-    rules = Rules(task, extra_hosts=("ok.example", "127.0.0.1:9"))
+    hosts = ("ok.example", "127.0.0.1:9", "*.below.example")
+    task = TaskFile(prompt="x", start_url="http://h/news#top", allow_urls=globs, login=login, allow_hosts=hosts)
+    rules = Rules(task, Reach(task.start_url, hosts))
     ours = (
         "http://h:80/x",
         "https://id.example/",
         "https://ok.example/",
         "http://127.0.0.1:9/",
         "http://ok.example:8/",
+        "http://a.below.example/",
     )
     foreign = ("http://127.0.0.1:8/", "https://h/", "https://a.wild.example/", "http://h.evil.example/", "about:blank")
+    foreign += ("http://below.example/", "http://a.ok.example/", "http://h@evil.example/")
     assert all(map(rules.ours, ours)) and not any(map(rules.ours, foreign))
     rules.remember(["http://h/vote?id=1", "http://h/news", "javascript:x", "http://h/news#later"])
     assert rules.free("http://h/news") and rules.free("http://h/item?id=1")

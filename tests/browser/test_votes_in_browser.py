@@ -152,7 +152,7 @@ async def test_missing_credential_names_what_to_set(news_site) -> None:
 async def test_nothing_is_filled_on_another_origin(news_site) -> None:
     """The very same login page, on a port that is not the bound one."""
     site, other = news_site(), news_site()
-    async with Hand(vote_task(site), extra_hosts=(other.origin.removeprefix("http://"),)) as hand:
+    async with Hand(vote_task(site, allow_hosts=(other.host,))) as hand:
         await hand.do("browser_navigate", url=f"{other.origin}/login")
         interlude = await hand.after()
         again = await hand.after()
@@ -193,7 +193,7 @@ async def test_page_conditions_and_goal(news_site) -> None:
 
     good = [("#a", "visible"), ("#a", "class:y"), ("#a", "text:done"), ("#b", "hidden"), ("#c", "gone")]
     bad = [("#a", "gone"), ("#b", "visible"), ("#a", "class:z"), ("#a", "text:none"), ("#c", "hidden"), ("#[", "gone")]
-    task = vote_task(site, stories=None, start_url="")
+    task = vote_task(site, stories=None, start_url="", allow_hosts=(site.host,))
     everything = tuple(condition(*pair) for pair in good)
     task = msgspec.structs.replace(
         task, goal=Goal(page=everything), verify=Verify(trace=("browser_navigate",), page=everything)

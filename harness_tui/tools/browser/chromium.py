@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...domain.errors import SetupError
-from . import processes
+from . import guard, processes
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -47,8 +47,8 @@ _PLACES = (
     "/Applications/Brave Browser.app/Contents/MacOS/Brave Browser",
 )
 _FLAGS = (
+    *guard.FLAGS,
     "--disable-gpu",
-    "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -107,7 +107,7 @@ async def probe() -> BrowserProbe:
 
 
 class Chromium:
-    """One driver and one headless browser of our own.
+    """One driver and one headless browser of our own; only contexts with a proxy of their own reach anything.
 
     Attributes:
         path: the executable in use.
@@ -119,6 +119,7 @@ class Chromium:
     def __init__(self) -> None:
         self.path = ""
         self._playwright: Playwright | None = None
+        self._folders: list[str] = []
         # Names our own processes beyond doubt, so that a hung browser can be killed without its driver's help.
         self._marker = f"--harness-tui-session={uuid.uuid4().hex}"
 
@@ -136,6 +137,8 @@ class Chromium:
                 headless=True,
                 chromium_sandbox=sandboxed(),
                 args=[*_FLAGS, self._marker],
+                proxy=guard.NOWHERE,
+                artifacts_dir=self._folder(),
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,
@@ -143,6 +146,11 @@ class Chromium:
             )
         except Error as error:
             raise _launch_error(self.path, str(error)) from error
+        self._folders += processes.values("--user-data-dir=", self._marker)
+
+    def _folder(self) -> str:
+        self._folders.append(tempfile.mkdtemp(prefix="harness-tui-browser-"))
+        return self._folders[-1]
 
     def processes(self) -> list[processes.Process]:
         """Driver, browser and everything below them."""
@@ -165,6 +173,9 @@ class Chromium:
             if not any(map(processes.alive, ours)):
                 break
             await asyncio.sleep(0.02)
+        # The driver removes its folders when it ends well, and only then.
+        for folder in self._folders:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _stop_kindly(self) -> None:
         with contextlib.suppress(AttributeError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...domain.errors import HarnessError, UsageError
@@ -15,10 +16,14 @@ from ...domain.redaction import Redaction
 from ...domain.seams import Blobs, EnvironmentLost, Interlude, Performed, ToolOutcome, Vault, Verdict
 from ...domain.task import Level, TaskFile
 from ..box import Toolbox
-from . import scripts, stories
+from ..network.reach import Reach
+from . import scripts
+from .before import VERIFY_SECONDS, Before
 from .chromium import Chromium, sandboxed
 from .elements import NoSuchElement
 from .frames import Frames
+from .guard import Guard
+from .idle import Idle
 from .judge import Judge
 from .login import LoginRule
 from .policy import Rules, malformed, origin, with_id
@@ -29,7 +34,7 @@ from .verify import UNVERIFIED, Verifier
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-VERIFY_SECONDS = 120.0
+IDLE = 15 * 60.0
 _UNSANDBOXED = "browser unsandboxed"
 
 
@@ -40,8 +45,8 @@ class BrowserBox(Toolbox):
         session: id of this opening.
         login: whether the `[login]` rule is in force.
         verify: whether the `[verify]` table is looked at; without it nothing is ever called verified.
-        extra_hosts: hosts (`host` or `host:port`) that may be navigated to besides the task's origins.
         patience: seconds a page may take to load.
+        idle: seconds without a call after which the browser is closed; a later call finds it lost.
     """
 
     recovery: Literal["reattach", "rebuild", "restart"] = "restart"
@@ -56,8 +61,8 @@ class BrowserBox(Toolbox):
         session: str,
         login: bool = True,
         verify: bool = True,
-        extra_hosts: tuple[str, ...] = (),
         patience: float = NAVIGATION,
+        idle: float = IDLE,
     ) -> None:
         super().__init__(())
         self.session = session
@@ -69,8 +74,10 @@ class BrowserBox(Toolbox):
         self._with_login = login and task.login is not None
         self._with_verify = verify
         self._patience = patience
-        self._extra_hosts = extra_hosts
         self._chromium = Chromium()
+        self._idle = Idle(idle, self._expired)
+        self._ending: asyncio.Task[None] | None = None
+        self._guard: Guard | None = None
         self._world: Session | None = None
         self._login: LoginRule | None = None
         self._failures: set[LoginHandled] = set()
@@ -80,9 +87,12 @@ class BrowserBox(Toolbox):
 
     async def open(self) -> None:
         """Raises SetupError when there is no browser to start, UsageError for a selector that is no CSS."""
+        reach = Reach(self._task.start_url, self._task.allow_hosts)
+        self._guard = Guard(reach)
         try:
+            await self._guard.open()
             await self._chromium.start()
-            world = Session(self._chromium.browser, Redaction(), patience=self._patience)
+            world = Session(self._chromium.browser, self._guard, Redaction(), patience=self._patience)
             await world.open()
             if bad := await world.bounded(world.page.evaluate(scripts.BAD_SELECTORS, _selectors(self._task))):
                 raise UsageError(f"The task file holds a selector that is no CSS: {bad[0]}", "Correct it.")
@@ -93,16 +103,32 @@ class BrowserBox(Toolbox):
         rule = self._task.login
         self._frames = Frames(world, self._blobs, rule.password_field if rule else "")
         self._tools = BrowserTools(world, self._frames, self._task)
-        self._judge = Judge(self._task, world, Rules(self._task, self._extra_hosts))
+        self._judge = Judge(self._task, world, Rules(self._task, reach))
         self._login = LoginRule(rule, world, self._vault) if rule else None
         self._verifier = Verifier(self._task, world, self._asks_login)
+        with self._idle.use():
+            pass
 
     async def close(self) -> None:
         """Ends browser and driver, however hung or dead; never raises."""
+        self._idle.end()
         if self._world is not None:
-            self._world.lost = self._world.lost or "The browser was closed."
+            self._world.lose("The browser was closed.")
+        if self._ending is not None:
+            await self._ending
+        await self._stop()
+
+    async def _stop(self) -> None:
         with contextlib.suppress(Exception):
             await self._chromium.stop()
+        if self._guard is not None:
+            await self._guard.close()
+
+    def _expired(self) -> None:
+        """Nobody used it for too long: it ends now, and the next call is told so."""
+        assert self._world is not None
+        self._world.lose(f"The browser was closed: it was not used for {self._idle.seconds / 60:g} minutes.")
+        self._ending = asyncio.ensure_future(self._stop())
 
     async def weigh(self, call: ToolCall, level: Level) -> Weighed:
         """What the call would do here; touches nothing but to scroll an element into view. Raises EnvironmentLost.
@@ -111,8 +137,7 @@ class BrowserBox(Toolbox):
         """
         if self._world is None:
             return await super().weigh(call, level)
-        world = self._there
-        with _as_lost(world):
+        with self._using() as world:
             return await world.bounded(self._judge.weigh(call, self.tools[call.name].spec, self.session))
 
     # -- acting --------------------------------------------------------------------------------------------------------
@@ -120,8 +145,7 @@ class BrowserBox(Toolbox):
     async def perform(self, call: ToolCall) -> ToolOutcome:
         """Run a judged call, then photograph the page. Raises EnvironmentLost."""
         spec = self.tools[call.name].spec
-        world = self._there
-        with _as_lost(world):
+        with self._using() as world:
             ok, text = await world.bounded(self._run(call, spec), DEADLINE)
             events = await self._aftermath(f"{call.name}", frame=spec.risk != "read_only")
         return ToolOutcome(ok, world.redaction(text), events)
@@ -151,8 +175,8 @@ class BrowserBox(Toolbox):
         """Sign in if the page asks for it. Raises EnvironmentLost."""
         if not self._with_login:
             return Interlude()
-        with _as_lost(self._there):
-            return await self._there.bounded(self._handle_login(), DEADLINE)
+        with self._using() as world:
+            return await world.bounded(self._handle_login(), DEADLINE)
 
     async def _handle_login(self) -> Interlude:
         rule, page, hide = self._rule, self._there.page, self._there.redaction
@@ -192,56 +216,24 @@ class BrowserBox(Toolbox):
         """
         if not self._task.start_url or self._task.stories is None:
             return None, ()
-        world = self._there
-        with _as_lost(world):
-            found = await world.bounded(self._look_before(), VERIFY_SECONDS)
+        look = Before(self._task, self._there, self._verifier)
+        rule = self._login if self._with_login and self._with_verify and self._task.verify is not None else None
+        with self._using() as world:
+            found = await world.bounded(look.baseline(rule, signed_in=self._signed_in), VERIFY_SECONDS)
         hidden: dict[str, Any] = json.loads(world.redaction(json.dumps(found)))
         return hidden, world.notes()
 
-    async def _look_before(self) -> dict[str, Any]:
-        world, look = self._there, self._verifier.look
-        async with world.other_context(scripts=True) as page:
-            listed, problem = await look(page)
-            if problem:
-                return {"error": problem}
-            known = stories.plain(listed)
-            found = {"stories": known, "first": stories.first(listed)}
-            if self._signed_in:
-                found["signed_in"] = known
-            elif self._with_login and self._with_verify and self._task.verify is not None:
-                found["signed_in"] = await self._look_signed_in(page, known)
-        async with world.other_context(scripts=False) as page:
-            served, _ = await look(page)
-        return {**found, "nojs": any(s.id for s in served)}
-
-    async def _look_signed_in(self, page: Page, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The account's own view, in a context that is thrown away: only there an earlier vote can be seen."""
-        rule, world = self._rule, self._there
-        for url in rule.pages():
-            with contextlib.suppress(_playwright_error()):
-                await world.goto(url, page)
-                if not await rule.asks(page) or rule.objection(page.url):
-                    continue
-                outcome = await rule.sign_in(page)
-                if outcome.state != "in":
-                    world.note(f"earlier votes are unknown, the sign-in to look for them failed: {outcome.detail}")
-                    return []
-                world.note(f"signed in at {rule.origin} in a context of its own, to see what the account voted before")
-                return stories.plain((await self._verifier.look(page, known))[0])
-        return []
-
     async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
         """Why the goal is reached, or "". Raises EnvironmentLost."""
-        with _as_lost(self._there):
-            reason = await self._there.bounded(self._verifier.goal(done, baseline))
-        return self._there.redaction(reason)
+        with self._using() as world:
+            return world.redaction(await world.bounded(self._verifier.goal(done, baseline)))
 
     async def verify(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> Verdict:
         """The verdict, and a frame of the page it was read from. Raises EnvironmentLost."""
         if not self._with_verify or self._task.verify is None:
             return UNVERIFIED
-        world, hide = self._there, self._there.redaction
-        with _as_lost(world):
+        hide = self._there.redaction
+        with self._using() as world:
             work = self._verifier.verdict(done, baseline, self._signed_in)
             verdict = await world.bounded(work, VERIFY_SECONDS)
             events = await self._aftermath("verify", frame=True)
@@ -257,22 +249,23 @@ class BrowserBox(Toolbox):
             raise EnvironmentLost("The browser is not open.")
         return self._world
 
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[Session]:
+        """The open session, kept from expiring; Playwright's errors of a browser that died mean EnvironmentLost."""
+        world = self._there
+        with self._idle.use():
+            try:
+                yield world
+            except HarnessError:
+                raise
+            except _playwright_error() as error:
+                world.dead()
+                raise EnvironmentLost(world.lost or f"The browser failed: {str(error).splitlines()[0]}") from error
+
     @property
     def _rule(self) -> LoginRule:
         assert self._login is not None
         return self._login
-
-
-@contextlib.contextmanager
-def _as_lost(world: Session) -> Any:
-    """Playwright's errors of a browser that died between two bounded calls, as what they are."""
-    try:
-        yield
-    except HarnessError:
-        raise
-    except _playwright_error() as error:
-        world.dead()
-        raise EnvironmentLost(world.lost or f"The browser failed: {str(error).splitlines()[0]}") from error
 
 
 def _playwright_error() -> type[Exception]:

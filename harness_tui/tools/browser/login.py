@@ -97,6 +97,8 @@ class LoginRule:
         return await self._outcome(page)
 
     async def _outcome(self, page: Page) -> Outcome:
+        if problem := await self._session.problem(page):
+            return Outcome("failed", problem)
         if (status := self._session.status(page)) >= 500:
             return Outcome("failed", f"the site answered the login with HTTP {status}")
         text = await page.locator("body").inner_text(timeout=ACTION * 1000)

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 
 from ...domain.task import TaskFile
+from ..network.reach import Reach
+from ..network.targets import target
 
 MAX_HREFS = 5_000
 _PORTS = {"http": 80, "https": 443}
@@ -111,12 +113,17 @@ def _pairs(query: str) -> set[tuple[str, str]]:
 
 
 class Rules:
-    """The task's URL rules, and the links seen in this session that would ask when clicked."""
+    """The task's URL rules, and the links seen in this session that would ask when clicked.
 
-    def __init__(self, task: TaskFile, extra_hosts: Iterable[str] = ()) -> None:
+    Args:
+        reach: the hosts the operator allowed; they may be acted on like the task's own origins.
+    """
+
+    def __init__(self, task: TaskFile, reach: Reach) -> None:
         self.start = normalise(task.start_url) if task.start_url else ""
         self._globs = task.allow_urls
-        self._hosts = frozenset(host.lower() for host in extra_hosts)
+        self._allowed = task.allow_hosts
+        self._reach = reach
         named = [task.start_url, *task.allow_urls, task.login.origin if task.login else ""]
         self.origins = frozenset(where for url in named if (where := origin(url)) and "*" not in where)
         self._hrefs: dict[str, None] = {}
@@ -125,8 +132,8 @@ class Rules:
     def ours(self, url: str) -> bool:
         """Whether the URL is on one of the task's origins, or on a host the operator allowed."""
         where = origin(url)
-        parts = urlsplit(where)
-        return bool(where) and (where in self.origins or bool({parts.netloc, parts.hostname} & self._hosts))
+        place = target(where) if where else ""
+        return where in self.origins or (not isinstance(place, str) and self._reach.exempt(place))
 
     def remember(self, hrefs: Iterable[str]) -> None:
         """Links that ask when clicked; kept for the whole session. Past the bound every navigation asks."""
@@ -144,7 +151,7 @@ class Rules:
         return allowed and not self._overflow and not any(covers(href, url) for href in self._hrefs)
 
     def names(self) -> str:
-        return ", ".join(sorted(self.origins | self._hosts)) or "none"
+        return ", ".join(sorted({*self.origins, *self._allowed})) or "none"
 
 
 # -- CSS -----------------------------------------------------------------------------------------------------------

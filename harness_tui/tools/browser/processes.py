@@ -28,6 +28,12 @@ def marked(marker: str) -> list[Process]:
     return _below(roots)
 
 
+def values(option: str, marker: str) -> list[str]:
+    """What follows `option` in the arguments of processes that carry `marker`, each once."""
+    found = [argument for pid in _pids() if marker in (argv := _argv(pid)) for argument in argv]
+    return list(dict.fromkeys(each.removeprefix(option) for each in found if each.startswith(option)))
+
+
 def kill(processes: list[Process]) -> None:
     """SIGKILL those that still are who they were."""
     for process in processes:

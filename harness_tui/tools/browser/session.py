@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...domain.events import ToolNoted
 from ...domain.redaction import Redaction
 from ...domain.seams import EnvironmentLost
+from .guard import Guard
 from .traffic import QUIET, Traffic
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class Session:
 
     page: Page
 
-    def __init__(self, browser: Browser, redaction: Redaction, *, patience: float = NAVIGATION) -> None:
+    def __init__(self, browser: Browser, guard: Guard, redaction: Redaction, *, patience: float = NAVIGATION) -> None:
         self.redaction = redaction
         self.patience = patience
         self.lost = ""
         self._browser = browser
+        self._guard = guard
         self._context: BrowserContext
         self._ours: dict[Page, Traffic] = {}
         self._opening = 0
@@ -60,7 +62,7 @@ class Session:
 
     async def open(self) -> None:
         """Raises EnvironmentLost if the browser is gone already."""
-        self._browser.on("disconnected", lambda _: self._lose(LOST))
+        self._browser.on("disconnected", lambda _: self.lose(LOST))
         self._context = await self.bounded(self._new_context(scripts=True))
         self.page = await self.bounded(self._new_page(self._context))
 
@@ -78,7 +80,7 @@ class Session:
         try:
             return await asyncio.wait_for(work, limit)
         except TimeoutError:
-            self._lose(f"The browser did not answer for {limit:.0f} s.")
+            self.lose(f"The browser did not answer for {limit:.0f} s.")
             raise EnvironmentLost(self.lost) from None
         except Error as error:
             if self.dead():
@@ -87,24 +89,32 @@ class Session:
 
     def dead(self) -> bool:
         if not self._browser.is_connected():
-            self._lose(LOST)
+            self.lose(LOST)
         elif hasattr(self, "page") and self.page.is_closed():
-            self._lose("The page closed itself.")
+            self.lose("The page closed itself.")
         return bool(self.lost)
 
     async def goto(self, url: str, page: Page | None = None) -> Response | None:
-        """Load a URL and let it come to rest. Raises Playwright's Error when there is no document to show."""
+        """Load a URL and let it come to rest. Raises Playwright's Error when there is no document of the site's."""
         from playwright.async_api import Error
 
         page = page or self.page
         try:
             answer = await page.goto(url, wait_until="domcontentloaded", timeout=self.patience * 1000)
-        except Error:
-            # A load that hangs on would keep every later look at the page waiting.
+        except Error as error:
+            # A load that hangs on would keep every later look at the page waiting; an error page that is still to
+            # come would break the next load.
             with contextlib.suppress(Error):
                 await (await page.context.new_cdp_session(page)).send("Page.stopLoading")
+            if "net::ERR_" in str(error):
+                with contextlib.suppress(Error):
+                    await page.wait_for_url("chrome-error://*/", timeout=ELEMENT * 1000)
+            if "ERR_TUNNEL" in str(error):
+                raise Error(f"Cannot load {url}: {self._guard.why(url)}") from error
             raise
         await self.settle(page)
+        if problem := await self.problem(page):
+            raise Error(problem)
         return answer
 
     async def fresh(self, url: str, page: Page) -> None:
@@ -133,7 +143,16 @@ class Session:
 
     def status(self, page: Page | None = None) -> int:
         """HTTP status of the document in the top frame, 0 when there is none."""
-        return self._ours[page or self.page].status
+        document = self._ours[page or self.page].document
+        return document.status if document else 0
+
+    async def problem(self, page: Page | None = None) -> str:
+        """Why what the top frame shows does not come from the site: the guard refused it, nobody answered; or ""."""
+        traffic = self._ours[page or self.page]
+        if traffic.barred:
+            return f"Cannot load {traffic.barred}: {self._guard.why(traffic.barred)}"
+        said = await self._guard.instead(traffic.document) if traffic.document else ""
+        return f"Cannot load {traffic.document.url}: {said}" if said and traffic.document else ""
 
     @contextlib.asynccontextmanager
     async def other_context(self, *, scripts: bool) -> AsyncIterator[Page]:
@@ -150,6 +169,8 @@ class Session:
 
     def notes(self) -> tuple[ToolNoted, ...]:
         """What happened by itself since the last time."""
+        for refused in self._guard.news():
+            self.note(f"a connection was refused: {refused}")
         taken, self._notes = self._notes, []
         return tuple(ToolNoted(self.redaction(text)) for text in taken)
 
@@ -161,6 +182,7 @@ class Session:
 
     async def _new_context(self, *, scripts: bool) -> BrowserContext:
         context = await self._browser.new_context(
+            proxy=self._guard.settings,
             viewport={"width": WIDTH, "height": HEIGHT},
             accept_downloads=False,
             java_script_enabled=scripts,
@@ -186,7 +208,7 @@ class Session:
 
     def _on_crash(self, page: Page) -> None:
         if not hasattr(self, "page") or page is self.page:
-            self._lose("The page crashed.")
+            self.lose("The page crashed.")
 
     def _on_page(self, page: Page) -> None:
         if page in self._ours or self._opening:
@@ -217,5 +239,5 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _lose(self, why: str) -> None:
+    def lose(self, why: str) -> None:
         self.lost = self.lost or why

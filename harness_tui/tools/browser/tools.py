@@ -155,6 +155,8 @@ class BrowserTools:
         await session.settle()
         here = session.page.url
         where = f"The page is now {here}." if here != before else f"The page is still {here}."
+        if problem := await session.problem():
+            where = f"{where} {problem}"
         return True, f"{done} {arguments['selector']}. {where}{self._foreign(before)}"
 
     def _foreign(self, before: str) -> str:

@@ -19,18 +19,20 @@ class Traffic:
     """The requests of one page.
 
     Attributes:
-        status: HTTP status of the document last answered in the top frame, 0 before and after a failed load.
+        document: the last answer to a navigation of the top frame, None before and after a failed load.
+        barred: URL of the top frame's document if no tunnel to its host was opened, or "".
     """
 
     def __init__(self, page: Page) -> None:
-        self.status = 0
+        self.document: Response | None = None
+        self.barred = ""
         self._page = page
         self._inflight: set[Request] = set()
         self._navigating: Request | None = None
         page.on("request", self._on_request)
         page.on("response", self._on_response)
         page.on("requestfinished", self._on_end)
-        page.on("requestfailed", self._on_end)
+        page.on("requestfailed", self._on_failed)
         page.on("framenavigated", self._on_navigated)
 
     async def rest(self, patience: float) -> None:
@@ -50,12 +52,17 @@ class Traffic:
     def _on_request(self, request: Request) -> None:
         self._inflight.add(request)
         if self._top(request):
-            self.status = 0
+            self.document, self.barred = None, ""
             self._navigating = request
 
     def _on_response(self, response: Response) -> None:
         if self._top(response.request):
-            self.status = response.status
+            self.document = response
+
+    def _on_failed(self, request: Request) -> None:
+        if self._navigating is request and "ERR_TUNNEL" in (request.failure or ""):
+            self.barred = request.url
+        self._on_end(request)
 
     def _on_end(self, request: Request) -> None:
         self._inflight.discard(request)

@@ -147,6 +147,8 @@ class Verifier:
         if self._task.stories is not None:
             return await self.look(self._session.page, known)
         page = self._session.page
+        if not normalise(page.url):
+            return [], await self._not_a_page(page)
         try:
             await self._session.fresh(page.url, page)
             return [], await self._not_a_page(page)
@@ -157,6 +159,8 @@ class Verifier:
 
     async def _not_a_page(self, page: Page) -> str:
         """Why what is loaded cannot be judged: an error page, a login page, nothing at all."""
+        if problem := await self._session.problem(page):
+            return problem
         status = self._session.status(page)
         if not normalise(page.url):
             return f"nothing is loaded ({page.url})"
