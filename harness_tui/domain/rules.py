@@ -229,7 +229,7 @@ def _patterns(key: str, pattern: str) -> Iterator[Wrong]:
 
 def _too_wide(rule: Rule) -> Iterator[Wrong]:
     narrowed = rule.command or rule.path or rule.host or rule.action
-    if not rule.tool.strip("*?") and not narrowed:
+    if rule.tool and not rule.tool.strip("*?") and not narrowed:
         yield Wrong("tool", "an allow rule for every tool and every call is none: name the tool or what it may touch")
     if rule.command and (rule.command[0] == REST or not rule.command[0].strip("*?")):
         yield Wrong("command", 'an allow rule names the program: the first word of "command" cannot be any word', 0)
@@ -254,9 +254,3 @@ def failing(rule: Rule, weigh: Callable[[Example], Subject]) -> Wrong | None:
 
 
 _VERBS = {"allow": "allows", "ask": "asks about", "deny": "denies"}
-
-
-def exact(words: Sequence[str]) -> tuple[str, ...]:
-    """A command pattern that matches these words and nothing else."""
-    escaped = ["".join(f"[{each}]" if each in "*?[" else each for each in word) for word in words]
-    return (*escaped[:-1], "[.].." if escaped[-1] == REST else escaped[-1]) if escaped else ()
