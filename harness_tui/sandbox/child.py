@@ -26,9 +26,7 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 GRACE = 10.0
 """Seconds a nanny has to end its child before we do it for her."""
 
-_NEVER = re.compile(
-    r"(LD_|HARNESS_TUI|DBUS_|SSH_|GPG_AGENT|PYTHON(HOME|PATH|STARTUP|INSPECT)|BASH_ENV$|ENV$|[^A-Za-z_])"
-)
+_NEVER = re.compile(r"LD_|HARNESS_TUI|DBUS_|SSH_|GPG_AGENT|PYTHON(HOME|PATH|STARTUP|INSPECT)|(BASH_)?ENV$|[^A-Za-z_]|$")
 """Names a child is never given: they load code into it, or lead to the operator's own services."""
 
 
@@ -38,7 +36,7 @@ def clean(home: Path, tmp: Path, extra: Mapping[str, str] | None = None) -> dict
     Raises SetupError for an extra one that no child gets.
     """
     for name in extra or {}:
-        if _NEVER.match(name) or not name:
+        if _NEVER.match(name):
             raise SetupError(f"No child of a tool is given the variable {name!r}.")
     return {
         "PATH": PATH,

@@ -6,9 +6,11 @@ at the operator's next `git status`, so every call of ours overrides each settin
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..domain.errors import UsageError
 
@@ -119,6 +121,24 @@ def repo_overrides(listed: str) -> dict[str, str]:
     for at, (key, value) in enumerate(pairs):
         found |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
     return found
+
+
+def folders(checkout: Path) -> tuple[Path, ...]:
+    """Where a linked worktree keeps its part of the repository, and the repository: real paths, both outside of it.
+
+    () for anything else. A `.git` file may name any folder, so one is believed only when it names the checkout in turn.
+    """
+    link = checkout / ".git"
+    try:
+        if not link.is_file() or link.is_symlink():
+            return ()
+        mine = Path(os.path.realpath(checkout / link.read_text(encoding="utf-8").removeprefix("gitdir:").strip()))
+        if Path((mine / "gitdir").read_text(encoding="utf-8").strip()) != link:
+            return ()
+    except (OSError, ValueError):
+        return ()
+    common = mine.parent.parent
+    return (mine, common) if mine.parent.name == "worktrees" else ()
 
 
 def explain(said: str) -> str:

@@ -7,19 +7,19 @@ import pwd
 from collections.abc import Iterable
 from pathlib import Path
 
-_OF_A_HOME = (
+_HOME = (
     ".ssh .gnupg .aws .azure .kube .docker .config .netrc .git-credentials .gitconfig .pgpass .my.cnf .npmrc .pypirc "
     ".cargo/credentials .cargo/credentials.toml .terraform.d .vault-token .password-store .local/share/keyrings "
     ".local/share/kwalletd .local/share/containers .local/state/harness-tui .mozilla .thunderbird .pki "
     ".bash_history .zsh_history .python_history .node_repl_history .psql_history .Xauthority .ICEauthority"
-).split()
+)
 
-_OF_THE_SYSTEM = (
+_SYSTEM = (
     "/run /var/run /etc/shadow /etc/shadow- /etc/gshadow /etc/gshadow- /etc/ssh /etc/sudoers /etc/sudoers.d "
     "/etc/ssl/private /etc/krb5.keytab /etc/NetworkManager /etc/wireguard /etc/openvpn /etc/ppp /etc/docker "
-    "/etc/kubernetes /etc/letsencrypt /etc/machine-id /var/lib/docker /var/lib/containers /var/lib/containerd "
-    "/var/spool/cron /var/mail /var/spool/mail /lost+found"
-).split()
+    "/etc/kubernetes /etc/letsencrypt /var/lib/docker /var/lib/containers /var/lib/containerd "
+    "/var/spool/cron /var/mail /var/spool/mail"
+)
 
 
 def of_operator() -> Path:
@@ -39,7 +39,8 @@ def paths(state: Iterable[Path]) -> tuple[Path, ...]:
     runtime = Path(f"/run/user/{os.getuid()}")
     sockets = [path for name in ("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST") for path in _named(name)]
     homes = {of_operator(), Path(os.path.realpath(Path.home()))}
-    every = [*state, runtime, *sockets, *(home / name for home in homes for name in _OF_A_HOME), *_OF_THE_SYSTEM]
+    every = [*state, runtime, *sockets, *(home / name for home in homes for name in _HOME.split())]
+    every += map(Path, _SYSTEM.split())
     return tuple(sorted({Path(os.path.realpath(path)) for path in every}))
 
 

@@ -101,10 +101,11 @@ def _groups() -> tuple[Group, ...]:
                 if _works(parent, settings):
                     return (Group(str(parent), settings),)
     found = []
+    bounds = {"pids": (pids,), "memory": (("memory.limit_in_bytes", str(_memory())),)}
     for _, controllers, path in mine:
-        wanted = {"pids": (pids,), "memory": (("memory.limit_in_bytes", str(_memory())),)}.get(controllers)
-        if wanted and (parent := next((p for p in _places(_CGROUPS / controllers, path) if _works(p, wanted)), None)):
-            found.append(Group(str(parent), wanted))
+        if wanted := bounds.get(controllers):
+            works = (place for place in _places(_CGROUPS / controllers, path) if _works(place, wanted))
+            found += [Group(str(place), wanted) for place in itertools.islice(works, 1)]
     return tuple(found) if any(pids in group.settings for group in found) else ()
 
 

@@ -35,7 +35,7 @@ def main(words: list[str]) -> None:
         return  # it was gone before the kernel knew that we care
     groups = [made for line in words[3].splitlines() if (made := _group(line))]
     try:
-        said = _run(words[2], groups, *words[4:6], words[6:])
+        said = _run(words[2], groups, words[4], words[5], words[6:])
         end(os.getpid())
     finally:
         for group in groups:
