@@ -24,6 +24,8 @@ MAX_TEXT = 100 * 1024
 
 _UNDOABLE: frozenset[Guarantee] = frozenset(("changes", "writes", "network", "controls"))
 """Where all that a command changes is in a worktree, which git can undo."""
+_WALKERS = frozenset(("diff", "du", "egrep", "fd", "fdfind", "fgrep", "find", "grep", "rg", "tree"))
+"""Programs that go down into folders by themselves, so that what is hidden below must be masked."""
 _CONTROLS = "could reach this console's own controls"
 
 
@@ -74,8 +76,8 @@ def reading(
     """A proven read, started without a shell. Raises Escape when one of its paths leaves the workspace."""
     files = sandbox.files
     paths = tuple(places.beneath(files, folder.path, path) for path in proven.paths)
-    if "controls" not in sandbox.enforced:
-        for path in (*paths, folder.path):
+    if proven.program in _WALKERS and "controls" not in sandbox.enforced:
+        for path in paths or (folder.path,):
             if places.holds_hidden(files, path):
                 raise Escape(f"{path or 'The workspace'} holds this program's own state.", "Name a folder beside it.")
     found = executables.find(proven.program)
