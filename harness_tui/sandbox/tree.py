@@ -111,7 +111,7 @@ class Tree:
 
     def present(self, path: str, most: int) -> Found:
         """What `replace` would replace, refused as `replace` would refuse it; TooLarge above `most` bytes."""
-        *folders, name = _named(path)
+        *folders, name = _to_write(path)
         with self._walked(folders) as place:
             real = self._writable(place, name, path)
             if place.missing or (before := atomic.target(place.fd, name, path)) is None:
@@ -121,19 +121,20 @@ class Tree:
             with self._looked(place, name) as found, atomic.content(found, path) as file:
                 return Found(real, file.read(most))
 
-    def replace(self, path: str, data: bytes, *, expected: str | None = None) -> None:
+    def replace(self, path: str, data: bytes, *, expected: str | None = None, real: str | None = None) -> None:
         """Write a whole file atomically, making its folders; keeps an existing file's mode.
 
         Args:
             expected: hex SHA-256 of the content it must still have ("" = it must not exist); None = whatever.
+            real: where `path` must still lead (`present`); None = wherever it does.
 
         Raises Escape for a protected path (`protected`), for a link and for a file with further hard links;
-        FileChanged when `expected` does not hold.
+        FileChanged when `expected` or `real` does not hold.
         """
-        *folders, name = _named(path)
+        *folders, name = _to_write(path)
         with self._writing, self._walked(folders) as place:
-            self._writable(place, name, path)
-            if place.missing and expected:
+            led = self._writable(place, name, path)
+            if (place.missing and expected) or (real is not None and led != real):
                 raise atomic.changed(path)
             with self._made(place, path) as folder:
                 if atomic.target(folder.fd, name, path) is None:
@@ -177,10 +178,9 @@ class Tree:
             yield place
 
     def _writable(self, place: Place, name: str, path: str) -> str:
-        """Its real path. Raises Escape when tools may not write there, by the name given or by where it leads."""
+        """Its real path. Raises Escape when tools may not write there, by where it leads."""
         real = f"{place.real}/{name}" if place.real else name
-        if why := protected(path) or protected(real):
-            raise Escape(f"{path} cannot be written: {why}", "Leave it to the operator, and say what it should hold.")
+        _unprotected(real, path)
         self._guard()(real.split("/"), None)
         return real
 
@@ -263,11 +263,18 @@ def parts_of(path: str) -> list[str]:
     return parts
 
 
-def _named(path: str) -> list[str]:
+def _to_write(path: str) -> list[str]:
+    """`parts_of` a file to be written; what its name alone forbids needs no root to exist."""
     parts = parts_of(path)
     if not parts:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    _unprotected(path, path)
     return parts
+
+
+def _unprotected(real: str, path: str) -> None:
+    if why := protected(real):
+        raise Escape(f"{path} cannot be written: {why}", "Leave it to the operator, and say what it should hold.")
 
 
 def _there(place: Place, path: str) -> int:
