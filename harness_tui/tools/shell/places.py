@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 """Of one file; a larger one is bound by its inode, size and time."""
 MAX_TOTAL = 256 * 1024 * 1024
 
+_MARKS = re.compile(r"[\s;|&<>()\"'`=,{}$]+")
 _INSIDE = "Name something inside the workspace."
 
 
@@ -74,13 +76,16 @@ def holds_hidden(files: Tree, path: str) -> bool:
     return any(Path(os.path.realpath(each)).is_relative_to(whole) for each in files.hidden)
 
 
-def operands(files: Tree, cwd: str, commands: Iterable[tuple[str, ...]]) -> list[str]:
-    """What every word that names an existing file holds: `PATH sha256:...`; what is beyond the bounds is named too."""
+def operands(files: Tree, cwd: str, commands: Iterable[tuple[str, ...]], text: str) -> list[str]:
+    """What the files hold that a command's words name, or anything in its text: `PATH sha256:...`.
+
+    What is beyond the bounds is said, too.
+    """
     found: dict[str, str] = {}
     total = 0
-    for number, word in enumerate(_candidates(commands)):
+    for number, word in enumerate(_candidates(commands, text)):
         if number >= MAX_CANDIDATES or len(found) >= MAX_FILES:
-            return [*found.values(), "more files than these are named; their content is not bound"]
+            return [*found.values(), "what else it names is not bound: too many words or files"]
         try:
             name, file = _opened(files, cwd, word)
         except (Escape, OSError):
@@ -104,10 +109,12 @@ def _sha256(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _candidates(commands: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Words that may be paths, `--file=PATH` and `@PATH` included."""
-    words = dict.fromkeys(word for command in commands for word in command)
-    parts = ((word, word.partition("=")[2], word.removeprefix("@")) for word in words)
+def _candidates(commands: Iterable[tuple[str, ...]], text: str) -> Iterator[str]:
+    """Whatever may be a path: words, `--file=`, `-f` and `@` before it, and what stands between marks in the text."""
+    words = [*(word for command in commands for word in command), *_MARKS.split(text)]
+    parts = (
+        (word, word.partition("=")[2], word.lstrip("@:?+-"), word[2:] if word.startswith("-") else "") for word in words
+    )
     return iter(dict.fromkeys(part for each in parts for part in each if part and "\0" not in part))
 
 

@@ -147,7 +147,7 @@ def _bash(sandbox: Sandbox, text: str, script: Script | str, why: str, folder: p
         Fact("bash", str(bash) if bash else "not installed"),
         Fact("executables", "\n".join(_executable(name) for name in list(programs)[:64])),
         Fact("environment", _environment({})),
-        Fact("operands", "\n".join(places.operands(sandbox.files, folder.path, found.commands)) or "none"),
+        Fact("operands", "\n".join(places.operands(sandbox.files, folder.path, found.commands, text)) or "none"),
         Fact("sandbox", sandbox.profile),
         Fact("deadline", f"{deadline:g} s"),
     ]
