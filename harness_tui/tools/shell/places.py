@@ -18,7 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 """Of one file; a larger one is bound by its inode, size and time."""
 MAX_TOTAL = 256 * 1024 * 1024
 
-_MARKS = re.compile(r"[\s;|&<>()\"'`=,{}$]+")
+_MARKS = re.compile(r"[\s;|&<>()\"'`=,:{}$]+")
 _INSIDE = "Name something inside the workspace."
 
 
