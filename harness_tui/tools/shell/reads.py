@@ -51,8 +51,8 @@ def prove(words: Sequence[str], *, strict: bool = True) -> Reading | str:
     program = TABLE.get(name)
     if program is None:
         shown = name if len(name) <= 60 else f"{name[:57]}..."
-        hint = "name it without its directory" if "/" in name else "use shell_exec for it"
-        return f"{shown} is not among the programs proven to only read: {hint}."
+        hint = ": name it without its directory" if "/" in name else ""
+        return f"{shown} is not among the programs proven to only read{hint}."
     return program.read(arguments) if program.read else prove_options(program, arguments)
 
 

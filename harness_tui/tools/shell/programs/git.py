@@ -59,7 +59,7 @@ def _hardened(name: str, call: Call, paths: tuple[str, ...]) -> Reading | str:
     try:
         words, env = hardened((name, *_written(call)))
     except UsageError as error:
-        return f"{error.what} Use shell_exec for it."
+        return error.what
     # Here a pattern such as '*.py' is meant as one.
     literal = words.index("--literal-pathspecs") if "--literal-pathspecs" in words else len(words)
     words = (*words[:literal], *words[literal + 1 :])
@@ -81,6 +81,8 @@ def _changes(name: str, command: Program, call: Call) -> str:
         return f"it has more than {command.most} operands"
     if name in ("branch", "tag") and call.operands and not call.has("-l", "--list"):
         return "without --list a name creates one"
+    if name == "worktree" and call.operands[:1] != ("list",):
+        return "only `git worktree list` is"
     if name == "reflog" and call.operands[:1] and call.operands[0] in ("expire", "delete", "exists", "drop", "write"):
         return "it changes the reflog"
     for given in call.options:

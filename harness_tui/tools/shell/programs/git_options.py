@@ -131,6 +131,7 @@ COMMANDS = {
             first=("-e", "-f"),
             number="-C",
         ),
+        _command("worktree", "--porcelain -v --verbose -z", most=1),
         _command("version", "--build-options", most=0),
     )
 }

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from .program import Program, gnu, options
+from collections.abc import Sequence
+
+from .program import Program, Reading, gnu, options, refused
 
 _LINKS = "follows links out of the workspace"
 _LIST = "opens whatever files a list names"
 
+_ASKS = frozenset(["-e", "-f", "-d", "-s", "-r", "-w", "-x", "-L", "-h"])
+
+
+def _test(words: Sequence[str]) -> Reading | str:
+    """One question about one file: the other forms compute in a shell, and what they compute may be a command."""
+    if len(words) != 2 or words[0] not in _ASKS:
+        return refused("test", " ".join(words), "only one question about one file is")
+    return Reading("test", ("test", *words), {}, "read: test", (words[1],))
+
+
 PROGRAMS = (
+    Program("test", read=_test),
     Program(
         "ls",
         gnu(

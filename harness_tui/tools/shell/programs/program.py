@@ -143,7 +143,7 @@ def names(text: str) -> frozenset[str]:
 
 
 def refused(program: str, word: str, because: str = "") -> str:
-    """The sentence for a word that is not proven to read."""
+    """The sentence for a word that is not proven to read; what to use instead is said by the tool."""
     shown = word if len(word) <= 60 else f"{word[:57]}..."
     what = because or "it is not among the options proven to only read"
-    return f"`{program} {shown}` is not proven to only read: {what}. Use shell_exec for it, or leave it out."
+    return f"`{program} {shown}` is not proven to only read: {what}."

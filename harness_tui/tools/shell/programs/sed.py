@@ -20,8 +20,6 @@ def _prints(call: Call) -> str:
     scripts = given or list(call.operands[:1])
     if not scripts:
         return "the script is missing"
-    if not call.has("-n", "--quiet", "--silent"):
-        return "without -n it is a rewriting of its input, not a reading"
     wrong = next((text for text in scripts if len(text) > _LONGEST or not _SCRIPT.fullmatch(text)), None)
     return "" if wrong is None else f"`{wrong[:40]}` is more than addresses with p, =, d or q"
 

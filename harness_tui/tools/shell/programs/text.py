@@ -15,6 +15,11 @@ def _no_lists(call: Call) -> str:
     return "a word with @ first is a file of options" if any(word.startswith("@") for word in given) else ""
 
 
+def _no_old_options(call: Call) -> str:
+    """`tail +5f` is `tail -f` where old usage is kept."""
+    return "a word with + first may be an option" if any(word.startswith("+") for word in call.operands) else ""
+
+
 PROGRAMS = (
     Program(
         "cat",
@@ -41,6 +46,7 @@ PROGRAMS = (
         ),
         because=_FOLLOWS,
         number="-n",
+        check=_no_old_options,
     ),
     Program(
         "wc",

@@ -1,0 +1,103 @@
+"""Calls of the programs of the table, made of their own options in every way options may be written."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from harness_tui.tools.shell.programs import TABLE, find
+from harness_tui.tools.shell.programs.git_options import COMMANDS
+from harness_tui.tools.shell.programs.program import Option, Program
+
+VALUES = (
+    *(
+        "1",
+        "3",
+        "a.txt",
+        "sub",
+        "out",
+        "src/b.py",
+        "never",
+        "name",
+        "%h",
+        "%G?",
+        "oneline",
+        "HEAD",
+        "x",
+        "*.py",
+        "0x41",
+    ),
+    *(
+        "short",
+        "--output=out",
+        "-o",
+        "--pre=canary",
+        "canary",
+        "e",
+        "w out",
+        "1,2p",
+        "p",
+        ".",
+        "{print}",
+        ",",
+        "md5",
+        "tree",
+    ),
+)
+OPERANDS = (
+    *(
+        "a.txt",
+        "sub",
+        "src/b.py",
+        "data.json",
+        "HEAD",
+        "HEAD~1",
+        "main",
+        ".",
+        "-",
+        "--",
+        "x",
+        "1,2p",
+        "$p",
+        "w out",
+        "1e",
+    ),
+    *("list", "out", "--output=out", "-oout", "-exec", "canary", "-delete", "+%s", "refs", "show", "aux", "1", "@list"),
+)
+FIND = (
+    *sorted(find._ALONE | find._ONE | find._FILE | find._BECAUSE.keys()),
+    *("a.txt", "sub", "{}", ";", "+", "canary", "out", "f", "1", "%p", "!", "(", ")"),
+)
+
+
+@st.composite
+def option_words(draw: st.DrawFn, options: list[Option]) -> list[str]:
+    """One option as somebody may write it: cut short, bundled, its value attached or not, missing or too much."""
+    option = draw(st.sampled_from(options))
+    value = draw(st.sampled_from(VALUES))
+    name = option.name
+    if name.startswith("--"):
+        name = name[: draw(st.integers(3, len(name)) | st.just(len(name)))]
+        form = draw(st.sampled_from(["plain", "attached", "next"]))
+        return {"plain": [name], "attached": [f"{name}={value}"], "next": [name, value]}[form]
+    if draw(st.booleans()):
+        others = [each.name[1:] for each in options if len(each.name) == 2]
+        name = f"-{draw(st.sampled_from(others or ['x']))}{name[1:]}"
+    if option.value == "none":
+        return [name]
+    return [name + value] if draw(st.booleans()) else [name, value]
+
+
+@st.composite
+def calls(draw: st.DrawFn, names: list[str] | None = None) -> list[str]:
+    """A program of the table with up to six options and operands in any order, refused ones among them."""
+    name = draw(st.sampled_from(sorted(TABLE) if names is None else names))
+    program: Program = TABLE[name]
+    before = [name]
+    if name == "git":
+        command = draw(st.sampled_from(sorted(COMMANDS)))
+        program, before = COMMANDS[command], ["git", command]
+    elif name == "find":
+        return [name, *draw(st.lists(st.sampled_from(FIND), max_size=6))]
+    operand = st.sampled_from(OPERANDS).map(lambda word: [word])
+    part = operand | option_words(list(program.options.values())) if program.options else operand
+    return [*before, *(word for words in draw(st.lists(part, max_size=6)) for word in words)]
