@@ -10,10 +10,11 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from ..domain.errors import HarnessError, SetupError
+from ..domain.errors import ApprovalError, HarnessError, SetupError
 from ..port import wire
 from ..port.dial import peer
 from ..port.port import EnginePort
+from . import descent
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -117,11 +118,15 @@ class Server:
 
     def _refusal(self, writer: asyncio.StreamWriter) -> HarnessError | None:
         try:
-            _, uid = peer(writer.get_extra_info("socket"))
+            pid, uid = peer(writer.get_extra_info("socket"))
         except OSError:
             return SetupError("The engine cannot tell who connects, so nobody may.")
         if uid != self._uid:
             return SetupError(f"This engine belongs to uid {self._uid}; uid {uid} may not use it.")
+        if why := descent.refusal(pid):
+            return ApprovalError(
+                f"This engine does not answer pid {pid}: {why}.", "Decide from a terminal of your own."
+            )
         if len(self._sessions) >= MAX_SESSIONS:
             return SetupError(f"This engine already has {MAX_SESSIONS} connections.", "Close a console and try again.")
         return None

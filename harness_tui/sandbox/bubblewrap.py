@@ -68,7 +68,7 @@ class Bubblewrap(Sandbox):
 
     async def open(self) -> None:
         if not self._program:
-            raise SandboxError("bubblewrap is not installed.", "Install it: harness-tui doctor --fix --for tests")
+            raise SandboxError("bubblewrap is not installed.", "Install the package bubblewrap.")
 
     async def close(self) -> None:
         await super().close()
@@ -89,6 +89,7 @@ class Bubblewrap(Sandbox):
             cwd=Path("/"),
             env=child.clean(home, Path("/tmp"), command.env),
             deadline=command.deadline,
+            gain=True,  # for a set-uid bubblewrap; its own child gains nothing
         )
 
 

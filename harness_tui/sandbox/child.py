@@ -54,11 +54,16 @@ def clean(home: Path, tmp: Path, extra: Mapping[str, str] | None = None) -> dict
 def directory(root: Path, cwd: str, hidden: Sequence[Path] = ()) -> Path:
     """The real directory `cwd` below `root`. Raises Escape when it is none, leaves the root or is hidden."""
     real = Path(os.path.realpath(root / cwd))
-    if Path(cwd).is_absolute() or not real.is_relative_to(root) or any(real.is_relative_to(path) for path in hidden):
+    if Path(cwd).is_absolute() or not real.is_relative_to(root) or _below(real, root, hidden):
         raise Escape(f"{cwd} is no directory of the workspace.", f"Give one below {root}, relative to it.")
     if not real.is_dir():
         raise Escape(f"{cwd} is not a directory.")
     return real
+
+
+def _below(real: Path, root: Path, hidden: Sequence[Path]) -> bool:
+    """Whether one of `hidden` in the root holds it; what holds the root itself hides nothing of it."""
+    return any(real.is_relative_to(path) and path != root and path.is_relative_to(root) for path in hidden)
 
 
 class Output:
@@ -89,7 +94,14 @@ class Output:
 
 
 async def run(
-    argv: Sequence[str], *, executable: str, cwd: Path, env: Mapping[str, str], deadline: float, flood: int = FLOOD
+    argv: Sequence[str],
+    *,
+    executable: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    deadline: float,
+    flood: int = FLOOD,
+    gain: bool = False,
 ) -> Finished:
     """Run one child, limited, in a session of its own, reading nothing; when this returns or raises, all of it is dead.
 
@@ -97,11 +109,12 @@ async def run(
         env: all its variables.
         deadline: seconds.
         flood: bytes of output after which it is stopped.
+        gain: whether set-uid programs work for it.
 
     Raises SetupError when it cannot be started.
     """
     try:
-        child = _Child(argv, executable, cwd, env, flood)
+        child = _Child([str(cwd), executable, *argv], env, flood, gain=gain)
     except (OSError, ValueError) as error:
         raise SetupError(f"Cannot start {executable}: {error}.") from None
     timer = asyncio.get_running_loop().call_later(deadline, child.stop, "deadline")
@@ -115,9 +128,9 @@ async def run(
 class _Child:
     """A running nanny and her two pipes: what comes out, and how it ended."""
 
-    def __init__(self, argv: Sequence[str], executable: str, cwd: Path, env: Mapping[str, str], flood: int) -> None:
+    def __init__(self, start: list[str], env: Mapping[str, str], flood: int, *, gain: bool) -> None:
         self._loop = asyncio.get_running_loop()
-        self._executable = executable
+        self._executable = start[1]
         self._output = Output()
         self._flood = flood
         self._said = b""
@@ -126,7 +139,7 @@ class _Child:
         self._force: asyncio.TimerHandle | None = None
         self._out, out = os.pipe()
         self._status, status = os.pipe()
-        words = [str(os.getpid()), str(status), *limits.current().words(), str(cwd), executable, *argv]
+        words = [str(os.getpid()), str(status), *limits.current().words(), "gain" if gain else "", *start]
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", nanny.__file__, *words],

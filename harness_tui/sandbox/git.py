@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..domain.errors import UsageError
+from ..domain.errors import SandboxError, UsageError
+from . import child
+
+SECONDS = 60.0
+"""One call on the host."""
 
 _READING = (
     "blame branch cat-file check-attr check-ignore config count-objects describe diff diff-files diff-index diff-tree "
@@ -121,6 +126,26 @@ def repo_overrides(listed: str) -> dict[str, str]:
     for at, (key, value) in enumerate(pairs):
         found |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
     return found
+
+
+def call(cwd: Path, *args: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of a hardened call on the host, its content filters off. Blocking.
+
+    Raises SandboxError when git is not there or does not end.
+    """
+
+    def run(words: Sequence[str], more: Mapping[str, str]) -> tuple[int, str, str]:
+        own, variables = hardened(words)
+        clean = child.clean(Path("/nonexistent"), Path("/tmp"), {**variables, **(env or {}), **more})
+        try:
+            done = subprocess.run(
+                ["git", *own], cwd=cwd, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SandboxError(f"git {words[0]} did not work in {cwd}: {error}.") from None
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+    return run(args, repo_overrides(run(FILTERS, {})[1]))
 
 
 def folders(checkout: Path) -> tuple[Path, ...]:

@@ -24,7 +24,8 @@ def main(words: list[str]) -> None:
 
     Args:
         words: pid of the engine; descriptor of the status pipe; rlimits as `number=value,...`; control groups to make
-            as lines of `path TAB file=value ...`; working directory; executable; argv. Its variables are our own.
+            as lines of `path TAB file=value ...`; "gain" if set-uid programs are to work; working directory;
+            executable; argv. Its variables are our own.
     """
     engine, status = int(words[0]), int(words[1])
     os.set_inheritable(status, False)
@@ -35,7 +36,7 @@ def main(words: list[str]) -> None:
         return  # it was gone before the kernel knew that we care
     groups = [made for line in words[3].splitlines() if (made := _group(line))]
     try:
-        said = _run(words[2], groups, words[4], words[5], words[6:])
+        said = _run(words[2], groups, words[4] == "gain", *words[5:7], argv=words[7:])
         end(os.getpid())
     finally:
         for group in groups:
@@ -43,12 +44,12 @@ def main(words: list[str]) -> None:
     os.write(status, said.encode())
 
 
-def _run(limits: str, groups: list[str], cwd: str, executable: str, argv: list[str]) -> str:
+def _run(limits: str, groups: list[str], gain: bool, cwd: str, executable: str, *, argv: list[str]) -> str:
     failed, fails = os.pipe()
     child = os.fork()
     if not child:
         try:
-            _become(limits, groups, cwd)
+            _become(limits, groups, gain, cwd)
             os.execv(executable, argv)
         except OSError as error:
             os.write(fails, str(error.errno).encode())
@@ -69,7 +70,7 @@ def _run(limits: str, groups: list[str], cwd: str, executable: str, argv: list[s
                 break
 
 
-def _become(limits: str, groups: list[str], cwd: str) -> None:
+def _become(limits: str, groups: list[str], gain: bool, cwd: str) -> None:
     """Turn this fork into what the child starts from: no terminal, no privileges to gain, no signal ignored."""
     import resource
 
@@ -82,7 +83,8 @@ def _become(limits: str, groups: list[str], cwd: str) -> None:
         hard = resource.getrlimit(number)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (value, value))
-    _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if not gain:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # whoever becomes another user cannot be killed by us
     for number in range(1, 65):
         if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
             signal.signal(number, signal.SIG_DFL)
