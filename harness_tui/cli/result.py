@@ -60,6 +60,8 @@ def of_shown_run(row: RunRow) -> dict[str, Any]:
         "model": row.model,
         "api": row.api,
         "sandbox": row.sandbox,
+        "sandbox_asked": row.sandbox_asked or None,
+        "enforced": row.enforced,
         "may": row.may,
         "notes": row.notes,
         "waits": row.waits or None,

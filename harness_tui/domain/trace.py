@@ -9,6 +9,7 @@ from .events import Envelope, root_of
 from .messages import Part, Text, ToolCall
 from .money import dollars
 from .safetext import clip
+from .why import enforced
 
 WIDTH = 1000
 """Cells kept of one line; the full text stays in the event."""
@@ -47,7 +48,10 @@ def line(envelope: Envelope) -> TraceLine | None:
 def _draw(event: ev.Event) -> tuple[str, str, str] | None:
     match event:
         case ev.RunStarted(spec=spec):
-            return "run", "step", f"started: {spec.title or spec.task.prompt}  ({spec.model.model}, {spec.task.level})"
+            held = f", {event.sandbox}" if event.sandboxed else ""
+            less = f"  sandbox {enforced(event)}" if event.sandbox_asked and not event.sandboxed else ""
+            title = spec.title or spec.task.prompt
+            return "run", "step", f"started: {title}  ({spec.model.model}, {spec.task.level}{held}){less}"
         case ev.AttemptStarted(number=number):
             return "run", "step", f"attempt {number}"
         case ev.EnvironmentOpened(kind="none", notes=()):
@@ -69,8 +73,9 @@ def _draw(event: ev.Event) -> tuple[str, str, str] | None:
             return ("retry" if retry_at else "fail"), "model", error
         case ev.ToolStarted(summary=summary, approval=approval):
             return "run", "tool", summary + (f"  (approved: {approval})" if approval else "")
-        case ev.ToolFinished(tool=tool, ok=ok, text=text, took_ms=took):
-            return ("done" if ok else "fail"), "tool", f"{tool} {took} ms  {text}"
+        case ev.ToolFinished(tool=tool, ok=ok, text=text, took_ms=took, size=size):
+            part = f"  {_size(len(text.encode()))} of {_size(size)} shown" if size else ""
+            return ("done" if ok else "fail"), "tool", f"{tool} {took} ms{part}  {text}"
         case ev.ToolRefused(tool=tool, text=text):
             return "fail", "tool", f"{tool} refused: {text}"
         case ev.ToolNoted(text=text):
@@ -130,6 +135,13 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
 
 def _amount(amount: int, unit: str) -> str:
     return dollars(amount) if unit == "usd" else f"{amount:,} tok"
+
+
+def _size(count: int) -> str:
+    """`812 B`, `24.1 KiB`, `3.2 MiB`."""
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
 
 
 def _said(parts: tuple[Part, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .events import Fact
+from .events import Fact, RunStarted
 from .fold import Views
 from .messages import RISKS
 from .money import dollars
@@ -43,13 +43,23 @@ def may(views: Views, ident: str, now: int) -> list[Fact]:
     }
     facts = [Fact("level", _LEVELS.get(row.level, row.level))]
     facts += [Fact(word, ", ".join(risks) or "-") for word, risks in by_word.items()]
-    facts.append(
-        Fact("sandbox", "none: what it runs, it runs as you" if row.sandbox == "none" else f"enforced ({row.sandbox})")
-    )
+    facts.append(Fact("sandbox", enforced(row)))
     facts += [Fact("note", note) for note in row.notes]
     facts.append(Fact("left", _left(views, row)))
     did = ", ".join(f"{row.acted.get(risk, 0)} {risk}" for risk in RISKS)
     return [*facts, Fact("did", did)]
+
+
+def enforced(of: RunRow | RunStarted) -> str:
+    """What is enforced on a run's children beside what was asked; the same words of its row and of its first event."""
+    held = ", ".join(of.enforced)
+    if of.sandbox == "none" and of.sandbox_asked in ("", "none"):
+        return "none: what it runs, it runs as you"
+    if of.sandbox_asked in ("", of.sandbox) or (of.sandbox_asked == "auto" and of.sandbox != "none"):
+        said = f"{of.sandbox}: {held or 'nothing is enforced'}"
+    else:
+        said = f"asked {of.sandbox_asked}, enforced {of.sandbox}" + (f" ({held})" if held else "")
+    return said + "".join(f"{'; ' if i or held else ': '}{note}" for i, note in enumerate(of.sandbox_notes))
 
 
 def _left(views: Views, row: RunRow) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from typing import get_args
 
 from ..agent.driver import Driver
 from ..agent.kit import Kit
@@ -13,8 +14,10 @@ from ..domain.errors import HarnessError, SetupError
 from ..domain.events import HALTED, Flow, RunFinished, RunStarted, Write
 from ..domain.money import from_usd
 from ..domain.policy import may
+from ..domain.seams import Environment
 from ..domain.task import RunSpec
 from ..journal.journal import Journal
+from ..sandbox.base import FULL, Guarantee, Sandbox
 from .services import Services
 
 RETRY_HALTED = 15.0
@@ -28,6 +31,24 @@ KitFor = Callable[[str, RunSpec, Mapping[str, str]], Kit]
 def usd_of(spec: RunSpec) -> int | None:
     """The run's money limit in nano-dollars; None = none."""
     return None if spec.task.budget.usd is None else from_usd(spec.task.budget.usd)
+
+
+def _started(spec: RunSpec, world: Environment) -> RunStarted:
+    """The run's first event: what it may do, and what of its sandbox is enforced beside what was asked."""
+    sandbox: Sandbox | None = getattr(world, "sandbox", None)
+    if sandbox is None:
+        return RunStarted(spec, may(world.tools, spec.task.level))
+    wanted = FULL if spec.task.sandbox.network else FULL | {"network"}
+    enough = wanted <= sandbox.enforced
+    return RunStarted(
+        spec,
+        may(world.tools, spec.task.level, sandboxed=enough),
+        sandbox.kind,
+        sandbox.asked,
+        tuple(each for each in get_args(Guarantee) if each in sandbox.enforced),
+        sandbox.notes,
+        enough,
+    )
 
 
 class Supervisor:
@@ -48,12 +69,11 @@ class Supervisor:
         """Write the run down and drive it. Raises HarnessError when it cannot even begin."""
         kills = len(self._kills)
         kit = self._kit_for(uid, spec, secrets)
-        tools = kit.environment(spec, uid).tools
+        world = await asyncio.to_thread(kit.environment, spec, uid)
         await self._services.ensure(uid, spec.service)
         kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens, usd_of(spec))
-        started = kit.redaction.deep(RunStarted(spec, may(tools, spec.task.level)))
-        await self._journal.append([Write(uid, 0, (started,))])
-        self._drive(uid, spec, kit)
+        await self._journal.append([Write(uid, 0, (kit.redaction.deep(_started(spec, world)),))])
+        self._drive(uid, spec, kit, world)
         if len(self._kills) > kills:
             await self.cancel(uid, *self._kills[-1])
 
@@ -63,13 +83,20 @@ class Supervisor:
         for uid in open_runs:
             spec = await self._spec(uid)
             if spec.in_process:
-                why = "its program ended"
-                over = RunFinished("failed", None, why, "", "error", 1, why)
-                await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
+                await self._over(uid, "its program ended", 1)
                 continue
             kit = self._kit_for(uid, spec, {})
-            self._drive(uid, spec, kit)
+            try:
+                world = await asyncio.to_thread(kit.environment, spec, uid)
+            except HarnessError as error:  # what it may run in is gone: nothing is run outside of it
+                await self._over(uid, str(error), error.exit_code)
+                continue
+            self._drive(uid, spec, kit, world)
         return len(open_runs)
+
+    async def _over(self, uid: str, why: str, code: int) -> None:
+        over = RunFinished("failed", None, why, "", "error", code, why)
+        await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
 
     async def _spec(self, uid: str) -> RunSpec:
         first = (await self._journal.stream(uid))[0].event
@@ -102,8 +129,8 @@ class Supervisor:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _drive(self, uid: str, spec: RunSpec, kit: Kit) -> None:
-        driver = Driver(uid, spec, kit, restart=kit.environment(spec, uid).recovery == "restart")
+    def _drive(self, uid: str, spec: RunSpec, kit: Kit, world: Environment) -> None:
+        driver = Driver(uid, spec, kit, restart=world.recovery == "restart")
         self._drivers[uid] = driver
         self._tasks[uid] = asyncio.create_task(self._keep(uid, driver), name=f"run {uid}")
 

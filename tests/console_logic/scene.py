@@ -15,6 +15,7 @@ from harness_tui.port.snapshot import Batch, EngineInfo, Snapshot
 US = 1_000_000
 NOW = 1_795_265_880 * US  # 2026-11-21 12:58:00 UTC
 MAY = {"read_only": "acts", "idempotent": "acts", "destructive": "asks", "network": "asks"}
+BWRAP = ("bubblewrap", "bubblewrap", ("writes", "reads", "network", "processes", "controls"), (), True)
 ENGINE = EngineInfo(pid=812, version="0.1.0", home="~/.h", host="h1@build-07", started=NOW - 3600 * US)
 
 
@@ -111,7 +112,7 @@ def busy() -> Log:
     """Six runs in six states, four requests, a frame, budgets."""
     log = Log()
     day = "2026-11-21"
-    log.add("r14", 3900, ev.RunStarted(spec("release notes"), MAY, "bwrap"))
+    log.add("r14", 3900, ev.RunStarted(spec("release notes"), MAY, *BWRAP))
     log.add("r14/1", 3890, ev.AttemptStarted("r14", 1))
     log.add(
         "r14/1",
@@ -125,11 +126,11 @@ def busy() -> Log:
             expires=0,
         ),
     )
-    log.add("r15", 540, ev.RunStarted(spec("flaky-hunt"), MAY, "bwrap"))
+    log.add("r15", 540, ev.RunStarted(spec("flaky-hunt"), MAY, *BWRAP))
     log.add("r15/1", 539, ev.AttemptStarted("r15", 1), ev.ModelRequested("m1", 1, 50_000, day))
     log.add("r15/1", 500, ev.ModelAnswered("m1", (Text("tests fail"),), Usage(38_000, 2_000)))
     log.add("r15", 490, ev.RunFinished("failed", False, "pytest exit 1", "all green", "verifier", 1))
-    log.add("r18", 260, ev.RunStarted(spec("deps-bump #14 maker", 40_000), {**MAY, "network": "cannot"}, "bwrap"))
+    log.add("r18", 260, ev.RunStarted(spec("deps-bump #14 maker", 40_000), {**MAY, "network": "cannot"}, *BWRAP))
     log.add("r18/1", 259, ev.AttemptStarted("r18", 1), ev.ModelRequested("m1", 1, 4_000, day))
     log.add("r18/1", 200, ev.ModelAnswered("m1", (Text("bump"),), Usage(30_000, 1_400)))
     log.add(
@@ -150,10 +151,12 @@ def busy() -> Log:
         ev.RunStarted(
             spec("docs-site"),
             {"read_only": "acts", "destructive": "cannot", "network": "cannot", "idempotent": "cannot"},
+            sandbox_asked="auto",
+            sandbox_notes=("no user namespaces here",),
         ),
     )
     log.add("r19/1", 29, ev.AttemptStarted("r19", 1), ev.ModelRequested("m1", 1, 8_000, day))
-    log.add("r17", 90, ev.RunStarted(spec("upvote first story"), MAY, "bwrap"))
+    log.add("r17", 90, ev.RunStarted(spec("upvote first story"), MAY, *BWRAP))
     log.add("r17/1", 89, ev.AttemptStarted("r17", 1), ev.EnvironmentOpened("browser", "s1", ("browser unsandboxed",)))
     log.add("r17/1", 80, ev.ModelRequested("m1", 1, 10_000, day))
     calls = (ToolCall("c1", "browser_navigate"), ToolCall("c2", "browser_get_stories"))
@@ -212,21 +215,21 @@ def spending() -> Log:
     log = Log()
     log.add("engine", 9000, ev.BudgetSet("day", 0, 20 * NANO, "ada (cli)"))
     for number, cents in (("r11", 40), ("r12", 60)):
-        log.add(number, 8000, ev.RunStarted(spec("nightly triage"), MAY, "bwrap"), ev.AttemptLaunched(1, f"{number}/1"))
+        log.add(number, 8000, ev.RunStarted(spec("nightly triage"), MAY, *BWRAP), ev.AttemptLaunched(1, f"{number}/1"))
         log.add(f"{number}/1", 7990, ev.AttemptStarted(number, 1))
         spends(log, number, 7000, 50_000, cents)
         log.add(number, 6900, ev.RunFinished("succeeded", True, "the page says so", "", "goal", 0))
-    log.add("r18", 860, ev.RunStarted(spec("deps-bump #14 maker", 40_000), MAY, "bwrap"))
+    log.add("r18", 860, ev.RunStarted(spec("deps-bump #14 maker", 40_000), MAY, *BWRAP))
     log.add("r18/1", 859, ev.AttemptStarted("r18", 1))
     spends(log, "r18", 840, 11_000, 12, model="small-1")
     spends(log, "r18", 400, 20_400, 23, held=(4_000, 10), notes=("temperature is not taken by big-2 and was left out",))
     log.add("r18/1", 398, ev.BudgetWarned("run:r18", 40_000, 31_400, "tokens"))
-    log.add("r19", 500, ev.RunStarted(spec("docs-site", 1_000_000, usd=2.0), MAY, "bwrap"))
+    log.add("r19", 500, ev.RunStarted(spec("docs-site", 1_000_000, usd=2.0), MAY, *BWRAP))
     log.add("r19/1", 499, ev.AttemptStarted("r19", 1))
     spends(log, "r19", 450, 90_000, 130)
     spends(log, "r19", 100, 40_000, 60, held=(9_000, 10))
     log.add("r19/1", 98, ev.BudgetWarned("run:r19", 2 * NANO, 190 * CENT, "usd"))
-    log.add("r20", 300, ev.RunStarted(spec("release notes"), MAY, "bwrap"))
+    log.add("r20", 300, ev.RunStarted(spec("release notes"), MAY, *BWRAP))
     log.add("r20/1", 299, ev.AttemptStarted("r20", 1))
     spends(log, "r20", 200, 12_000, 7, mark="estimated")
     late = ev.ModelFailed("m9", "big-2 allows no call for a while.", "retry", retry_at=NOW + 4920 * US)

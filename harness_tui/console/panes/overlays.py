@@ -12,7 +12,7 @@ from ...domain.events import Envelope
 from ...domain.money import dollars
 from ...domain.safetext import clip as safe_clip
 from ...domain.views import RunRow
-from ...domain.why import may, why
+from ...domain.why import enforced, may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
 from . import budgets
@@ -100,6 +100,7 @@ def _run(m: Model, row: RunRow) -> list[tuple[str, str]]:
         ("time", f"started {m.clock(row.started)}{ended}"),
         ("model", f"{row.model}  ({row.api}, {row.level})"),
         ("where", row.workspace),
+        ("sandbox", enforced(row)),
         ("spent", f"{row.usage.input:,} tok in, {row.usage.output:,} out; {money}"),
         ("last", "" if row.last == row.reason else row.last),
     ]

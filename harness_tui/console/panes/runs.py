@@ -101,9 +101,10 @@ def state(m: Model, word: str) -> Span:
 
 
 def may(run: RunRow) -> str:
-    """Five cells: read, idempotent, destructive, network as acts (letter), asks (?) or cannot (-); then the sandbox."""
+    """Five cells: read, idempotent, destructive, network as acts (letter), asks (?) or cannot (-); then the sandbox:
+    `s` when enough of it is enforced for L3, else `!`."""
     letters = (_MAY.get(run.may.get(risk, "asks"), "?") or risk[0] for risk in RISKS)
-    return "".join(letters) + ("!" if run.sandbox == "none" else "s")
+    return "".join(letters) + ("s" if run.sandboxed else "!")
 
 
 def _tail(m: Model, width: int, height: int) -> list[Line]:
