@@ -70,11 +70,13 @@ async def test_no_terminal_no_input_no_descriptor_and_a_session_of_its_own(bash:
     spare = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(spare, True)
     try:
-        done = await bash("cat; echo /proc/$$/fd/*; (exec < /dev/tty) 2>&1; cut -d' ' -f6,7 /proc/$$/stat; echo $$")
+        done = await bash(
+            "cat; for i in {3..300}; do [ -e /proc/$$/fd/$i ] && echo $i; done; "
+            "(exec < /dev/tty) 2>&1; cut -d' ' -f6,7 /proc/$$/stat; echo $$"
+        )
     finally:
         os.close(spare)
-    opened, terminal, session, pid = done.output.splitlines()
-    assert {path.rpartition("/")[2] for path in opened.split()} <= {"0", "1", "2", "255"}
+    terminal, session, pid = done.output.splitlines()
     assert "No such device" in terminal
     assert session == f"{pid} 0"
 
@@ -113,10 +115,10 @@ async def test_the_deadline_stops_also_one_that_ignores_sigterm(bash: Bash) -> N
     assert (done.ended, done.code) == ("deadline", None)
 
 
-@pytest.mark.parametrize(("text", "ended"), [("kill -9 $$", "killed"), ("kill -SEGV $$", "killed")])
-async def test_a_signal_is_told_from_an_exit(bash: Bash, text: str, ended: str) -> None:
-    done = await bash(text)
-    assert (done.code, done.ended) == (None, ended)
+@pytest.mark.parametrize("number", [9, 11])
+async def test_a_signal_is_told_from_an_exit(bash: Bash, number: int) -> None:
+    done = await bash(f"kill -{number} $$")
+    assert (done.code, done.ended) == (None, "killed")
 
 
 async def test_what_cannot_start_is_said(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ PYTHON = f"exec {sys.executable} -I -S -c"
 LEAVERS = {
     "background": "sleep 600 & echo $!",
     "session": "setsid nohup sleep 600 > /dev/null 2>&1 & sleep 0.1; pgrep -P $$ sleep || echo $!",
-    "holds the pipe": "(trap '' TERM; echo $BASHPID; exec sleep 600) & wait -n -p x $! & sleep 0.1",
+    "holds the pipe": "(trap '' TERM; echo $BASHPID; exec sleep 600) & sleep 0.1",
     "double fork": PYTHON
     + """ '
 import os, time
@@ -33,7 +33,7 @@ if os.fork() == 0:
     os._exit(0)
 os.wait(); time.sleep(0.1)'""",
     "stopped": "sleep 600 & echo $!; kill -STOP $!",
-    "a tree": "for i in 1 2 3; do (for j in 1 2 3; do (echo $BASHPID; exec sleep 600) & done; sleep 600) & done; sleep 0.2",
+    "a tree": "for i in 1 2 3; do (for j in 1 2; do (echo $BASHPID; exec sleep 600) & done; sleep 600) & done; sleep 0.2",
 }
 
 
