@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from .. import __version__
 from ..agent.kit import Kit
 from ..agent.recording import recorded
+from ..agent.searching import OwnSearch
+from ..agent.spill import Spill
 from ..config.clock import SystemClock
 from ..config.paths import Paths
 from ..config.settings import Settings, load_settings
@@ -87,8 +89,12 @@ class Engine:
             self._blobs,
             prices=settings.prices,
             dropped=self._dropped,
+            paths=paths,
+            clock=clock,
             rules=self._rulebook.rules,
             used=self._rulebook.used,
+            trusts=self._rulebook.trusts,
+            searxng=settings.file.search.url,
         )
         self._sources.learn(secrets)
         self._services = Services()
@@ -168,12 +174,17 @@ class Engine:
         sources = self._sources
         sources.learn(secrets)
         vault = worlds.vault(spec, secrets, sources)
+        spill = Spill(self._blobs)
+        searching = OwnSearch(spec, uid, lambda: kit)
         kit = Kit(
             log=self.journal,
             clock=self.clock,
             ledger=self._ledger,
             model=lambda s, role=MAIN: worlds.model(s, vault, sources, role),
-            environment=lambda s, session: worlds.environment(s, session, vault, sources),
+            environment=lambda s, session: worlds.environment(
+                s, session, vault, sources, spilled=spill.read, own_search=searching
+            ),
+            spill=spill,
             redaction=sources.redaction,
             approval_id=self._approval_id,
             random=random.random,

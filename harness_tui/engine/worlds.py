@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..config.clock import SystemClock
+from ..config.paths import Paths
 from ..config.secret_variables import is_secret
 from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
-from ..domain.errors import CredentialError
+from ..domain.errors import CredentialError, UsageError
 from ..domain.events import root_of
 from ..domain.redaction import Redaction, distinctive
 from ..domain.rules import Rule, Where
-from ..domain.seams import Blobs, Environment, Model, Vault
-from ..domain.task import BROWSER_TOOLS, ModelSpec, RunSpec
+from ..domain.seams import Blobs, Clock, Model, Vault
+from ..domain.task import (
+    BROWSER_TOOLS,
+    BUILT_IN_TOOLS,
+    FILE_TOOLS,
+    SHELL_TOOLS,
+    WEB_TOOLS,
+    ModelSpec,
+    RunSpec,
+)
 from .services import read_env_file
+
+if TYPE_CHECKING:
+    from ..sandbox.base import Sandbox
+    from ..tools.box import Toolbox
+    from ..tools.environment import RunEnvironment
+    from ..tools.web.search import Searches
+
+Spilled = Callable[[str], Awaitable[bytes]]
+"""The whole text of an earlier, long result of the run, by `result:NAME`."""
+
+
+_ACTING = ("write_file", "edit_file", "shell_exec")
 
 
 @dataclass(slots=True)
@@ -29,16 +53,22 @@ class Sources:
         prices: the operator's own, by model.
         dropped: parameters an endpoint is known to refuse, by its name.
         rules, used: the operator's rules as they are now, and how often each has allowed a call.
+        trusts: whether the operator trusts a workspace with exactly the content of that hash.
+        searxng: the operator's own search engine, or "".
     """
 
     stores: Stores
     environ: Mapping[str, str]
     blobs: Blobs
+    paths: Paths = field(default_factory=Paths.default)
+    clock: Clock = field(default_factory=SystemClock)
+    rules: Callable[[], Sequence[Rule]] = tuple
+    used: Callable[[], Mapping[str, int]] = dict
+    trusts: Callable[[str, str], bool] = lambda *_: False
+    searxng: str = ""
     redaction: Redaction = field(default_factory=Redaction)
     prices: Mapping[str, Tariff] = field(default_factory=dict)
     dropped: Callable[[str], Collection[str]] = lambda _: ()
-    rules: Callable[[], Sequence[Rule]] = tuple
-    used: Callable[[], Mapping[str, int]] = dict
 
     def learn(self, variables: Mapping[str, str]) -> None:
         """Hide the secrets among these from now on, also where nobody has asked for them yet (a pasted prompt)."""
@@ -83,21 +113,90 @@ def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -
     return router.from_spec(router.of_role(spec, role), leg)
 
 
-def environment(spec: RunSpec, session: str, secrets: Vault, sources: Sources) -> Environment:
-    """The run's world, not yet open: the boxes its tools are in, behind one judgement."""
-    from ..tools.environment import RunEnvironment
+def environment(
+    spec: RunSpec,
+    session: str,
+    secrets: Vault,
+    sources: Sources,
+    *,
+    spilled: Spilled | None = None,
+    own_search: Searches | None = None,
+    rehearsed: bool = False,
+) -> RunEnvironment:
+    """The run's world, not yet open: its sandbox, and the boxes its tools are in behind one judgement.
 
+    May wait for a sandbox to be tried out. Raises SandboxError (exit 6), UsageError.
+
+    Args:
+        session: id of this opening, beginning with the run's; `r17/1.5`.
+        spilled: reads results of this run that were too long for the model.
+        own_search: the model's own web search.
+        rehearsed: it will not be opened: a sandbox that cannot be had makes calls refused, not the run.
+    """
+    from ..tools.environment import RunEnvironment
+    from ..tools.network.reach import Reach
+
+    task, run = spec.task, root_of(session).partition(".")[0]
+    wanted = set(task.tools)
+    reach = Reach(task.start_url, task.allow_hosts)
+    sandbox = _sandbox(spec, run, sources, rehearsed) if wanted.intersection((*FILE_TOOLS, *SHELL_TOOLS)) else None
+    boxes: list[Toolbox] = []
+    if sandbox and wanted.intersection(FILE_TOOLS):
+        from ..tools.files.box import FileBox
+
+        boxes.append(FileBox(sandbox, spilled=spilled))
+    if sandbox and wanted.intersection(SHELL_TOOLS):
+        from ..tools.shell.box import ShellBox
+
+        boxes.append(ShellBox(sandbox))
+    if wanted.intersection(WEB_TOOLS):
+        from ..tools.web.box import WebBox
+        from ..tools.web.search import BRAVE, TAVILY, WebSearch, searxng
+
+        engines = (BRAVE, TAVILY, *((searxng(sources.searxng),) if sources.searxng else ()))
+        boxes.append(WebBox(reach, search=WebSearch(secrets.secret, engines, own_search)))
+    if wanted.difference(BUILT_IN_TOOLS):
+        boxes.append(_plugged_in(wanted.difference(BUILT_IN_TOOLS), spec.workspace, sources))
     browser = None
-    if any(name in BROWSER_TOOLS for name in spec.task.tools):
+    if wanted.intersection(BROWSER_TOOLS):
         from ..tools.browser.environment import BrowserBox
 
-        browser = BrowserBox(spec.task, blobs=sources.blobs, vault=secrets, session=session)
+        browser = BrowserBox(task, blobs=sources.blobs, vault=secrets, session=session)
     return RunEnvironment(
-        (),
-        level=spec.task.level,
-        offered=spec.task.tools,
+        boxes,
+        level=task.level,
+        offered=task.tools,
+        sandbox=sandbox,
         browser=browser,
         rules=sources.rules,
         used=sources.used,
-        where=lambda: Where(spec.workspace, root_of(session), time.time_ns() // 1000),
+        where=lambda: Where(spec.workspace, run, sources.clock.now()),
     )
+
+
+def _sandbox(spec: RunSpec, run: str, sources: Sources, rehearsed: bool) -> Sandbox:
+    from ..sandbox.choose import choose
+
+    table, paths = spec.task.sandbox, sources.paths
+    return choose(
+        table,
+        Path(spec.workspace or "."),
+        state=(paths.home, paths.socket.parent, paths.config),
+        scratch=paths.home / "scratch",
+        run=run,
+        level="L2" if rehearsed else spec.task.level,
+        acts=not rehearsed and bool(set(spec.task.tools).intersection(_ACTING)),
+    )
+
+
+def _plugged_in(names: Collection[str], workspace: str, sources: Sources) -> Toolbox:
+    """The named tools of plug-ins. Raises UsageError naming the nearest for one that nobody brings."""
+    from ..tools.box import Toolbox
+    from .catalogue import plugins
+
+    known = {each.tool.spec.name: each.tool for each in plugins(workspace, sources.trusts).tools}
+    for name in sorted(set(names).difference(known)):
+        near = get_close_matches(name, (*BUILT_IN_TOOLS, *known), 1)
+        hint = f"Did you mean {near[0]}?" if near else "List them with: harness-tui tools list"
+        raise UsageError(f"There is no tool {name}.", hint)
+    return Toolbox([known[name] for name in sorted(names)])
