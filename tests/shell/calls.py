@@ -68,6 +68,11 @@ FIND = (
     *("a.txt", "sub", "{}", ";", "+", "canary", "out", "f", "1", "%p", "!", "(", ")"),
 )
 
+_ADDRESS = st.sampled_from(["", "1", "2,$", "$!", "/o/", "/[n]/I,+1", "0~2", "1 , 2", "/a", "\\,a,"])
+_COMMAND = st.sampled_from(["p", "=", "d", "q", "q1", "p", " p ", "w out", "e", "s/o/id/e", "r a.txt", "{p", "i\\"])
+SED = st.lists(st.builds(str.__add__, _ADDRESS, _COMMAND), min_size=1, max_size=2).map(";".join)
+"""Scripts of sed, some of which write or run."""
+
 
 @st.composite
 def option_words(draw: st.DrawFn, options: list[Option]) -> list[str]:
@@ -98,6 +103,13 @@ def calls(draw: st.DrawFn, names: list[str] | None = None) -> list[str]:
         program, before = COMMANDS[command], ["git", command]
     elif name == "find":
         return [name, *draw(st.lists(st.sampled_from(FIND), max_size=6))]
+    elif name == "sed" and draw(st.booleans()):
+        return [
+            "sed",
+            *draw(st.lists(st.sampled_from(["-n", "-E", "-i", "-u", "-s", "-z"]), max_size=2)),
+            draw(SED),
+            "a.txt",
+        ]
     operand = st.sampled_from(OPERANDS).map(lambda word: [word])
     part = operand | option_words(list(program.options.values())) if program.options else operand
     return [*before, *(word for words in draw(st.lists(part, max_size=6)) for word in words)]
