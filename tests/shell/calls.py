@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import strategies as st
 
 from harness_tui.tools.shell.programs import TABLE, find
 from harness_tui.tools.shell.programs.git_options import COMMANDS
-from harness_tui.tools.shell.programs.program import Option, Program
+from harness_tui.tools.shell.programs.program import Option
 
 VALUES = (
     *(
@@ -96,11 +98,9 @@ def option_words(draw: st.DrawFn, options: list[Option]) -> list[str]:
 def calls(draw: st.DrawFn, names: list[str] | None = None) -> list[str]:
     """A program of the table with up to six options and operands in any order, refused ones among them."""
     name = draw(st.sampled_from(sorted(TABLE) if names is None else names))
-    program: Program = TABLE[name]
     before = [name]
     if name == "git":
-        command = draw(st.sampled_from(sorted(COMMANDS)))
-        program, before = COMMANDS[command], ["git", command]
+        before = ["git", draw(st.sampled_from(sorted(COMMANDS)))]
     elif name == "find":
         return [name, *draw(st.lists(st.sampled_from(FIND), max_size=6))]
     elif name == "sed" and draw(st.booleans()):
@@ -110,6 +110,12 @@ def calls(draw: st.DrawFn, names: list[str] | None = None) -> list[str]:
             draw(SED),
             "a.txt",
         ]
+    return [*before, *(word for words in draw(_parts(*before)) for word in words)]
+
+
+@cache
+def _parts(name: str, command: str = "") -> st.SearchStrategy[list[list[str]]]:
+    """Options and operands of a program, or of a subcommand of git."""
+    known = (COMMANDS[command] if command else TABLE[name]).options
     operand = st.sampled_from(OPERANDS).map(lambda word: [word])
-    part = operand | option_words(list(program.options.values())) if program.options else operand
-    return [*before, *(word for words in draw(st.lists(part, max_size=6)) for word in words)]
+    return st.lists(operand | option_words(list(known.values())) if known else operand, max_size=6)
