@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from harness_tui.console.actions import ACTIONS
+from harness_tui.console.lines import cells
+from harness_tui.console.panes import diff
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Fact, Flow
 from harness_tui.domain.messages import Text, Usage
@@ -204,3 +206,23 @@ def test_every_size(width: int) -> None:
         for pane in "1243567":
             bench.model.key(pane, bench.at)
             sane(bench)
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\n"), max_size=60), max_size=12),
+    st.sampled_from("+- \\"),
+    st.integers(1, 90),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_diff_is_shown_whole_and_safe_at_every_width(texts: list[str], sign: str, width: int) -> None:
+    value = "--- a\n+++ a\n" + "".join(f"{sign}{text}\n" for text in texts)
+    laid = list(diff.lines(value, width))
+    assert len(laid) == 2 + len(texts), "one source line a line"
+    for raw, rows in zip(texts, laid[2:], strict=True):
+        assert rows[0][0].text == f"  {sign}"
+        assert all(row[0].text == f"  {diff.ON}" for row in rows[1:])
+        shown = "".join(span.text for row in rows for span in row[1:])
+        assert all(char.isprintable() for char in shown)
+        if raw.isascii() and raw.isprintable() and "  " not in raw and not raw.endswith(" "):
+            assert shown == raw
+        assert all(sum(cells(span.text) for span in row) <= max(width, 5) for row in rows)

@@ -12,7 +12,7 @@ from harness_tui.console.arming import SETTLE
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Flow
 
-from .scene import NOW, US, Bench, Log, batch, busy, spending
+from .scene import NOW, US, Bench, Log, batch, busy, hands, spending
 
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -78,6 +78,21 @@ def test_cards() -> None:
     bench.press("D")
     bench.press("D", SETTLE)
     check("card-browser-reason", bench)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_cards_of_files_and_of_the_shell(width: int, height: int) -> None:
+    bench = Bench(hands(), width=width, height=height, ascii=width == 80)
+    bench.press("4")
+    bench.press("4")
+    bench.arm()
+    check(f"card-edit-{width}x{height}", bench)
+    bench.press("space")
+    bench.arm()
+    check(f"card-edit-page-{width}x{height}", bench)
+    bench.press("j")
+    bench.arm()
+    check(f"card-shell-{width}x{height}", bench)
 
 
 def test_overlays() -> None:

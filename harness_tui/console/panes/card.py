@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -10,12 +11,15 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.safetext import mark_spaces, safe
 from ...domain.views import ApprovalRow
 from ..lines import Line, Span, fit, marked, wrap
+from . import diff
 from .words import moment
 
 if TYPE_CHECKING:
     from ..model import Model
 
-LABEL = 9
+LABEL, LONGEST = 9, 15
+"""Cells of the labels' column: at least, and at most."""
+WARNING = "warning"
 
 
 class CardRow(NamedTuple):
@@ -28,20 +32,37 @@ class CardRow(NamedTuple):
 
 
 def rows(m: Model, row: ApprovalRow, width: int) -> list[CardRow]:
-    """The payload in rows of at most `width` cells."""
+    """The payload in rows of at most `width` cells; warnings before everything else."""
     facts = [(fact.label, fact.value) for fact in row.facts]
     if not facts:
         facts = [("asks", row.summary), ("sends", msgspec.json.encode(row.arguments).decode())]
     if row.expires:
         facts.append(("expires", f"{moment(row.expires, m.now(), m.offset)}; after that nothing runs"))
-    out: list[CardRow] = []
-    source = 0
-    for label, value in facts:
-        for label_shown, text in source_lines(label, value):
-            parts = wrapped(label_shown, text, width)
-            out += [CardRow(source, i, len(parts), line) for i, line in enumerate(parts)]
-            source += 1
-    return out
+    facts.sort(key=lambda fact: fact[0] != WARNING)
+    labels = max(LABEL, min(LONGEST, max(len(label) for label, _ in facts) + 2))
+    laid = [parts for label, value in facts for parts in _laid(label, value, width, labels)]
+    return [CardRow(n, i, len(parts), line) for n, parts in enumerate(laid) for i, line in enumerate(parts)]
+
+
+def _laid(label: str, value: str, width: int, labels: int) -> Iterator[list[Line]]:
+    """A fact line by line, each in its rows."""
+    if label == "diff" and diff.is_diff(value):
+        yield wrapped(label, "+ is put in, - is taken out", width, labels)
+        yield from diff.lines(value, width)
+        return
+    for shown, text in source_lines(label, value):
+        if label == WARNING:
+            yield [_loud(line) for line in wrapped(shown.upper(), text, width, labels)]
+        else:
+            yield wrapped(shown, text, width, labels)
+
+
+def _loud(line: Line) -> Line:
+    """The word as a badge, its text in the colour of warnings."""
+    head, *text = line
+    word = head.text.strip()
+    before, _, after = head.text.partition(word) if word else (head.text, "", "")
+    return (Span(before), Span(word, "high"), Span(after), *(Span(s.text, "warn_text") for s in text))
 
 
 def source_lines(label: str, value: str) -> list[tuple[str, str]]:
