@@ -150,7 +150,7 @@ def _handler(site: NewsSite) -> type[BaseHTTPRequestHandler]:
 
         def _file(self, _: dict[str, str]) -> None:
             self.send_response(200)
-            self.send_header("Content-Disposition", "attachment; filename=a.bin")
+            self.send_header("Content-Disposition", 'attachment; filename="../../a.bin"')
             self.send_header("Content-Length", "3")
             self.end_headers()
             self.wfile.write(b"abc")

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 
 import psutil
 import pytest
@@ -15,12 +16,21 @@ from harness_tui.domain.events import ToolNoted
 from harness_tui.domain.messages import ToolCall
 from harness_tui.domain.seams import EnvironmentLost
 from harness_tui.domain.task import TaskFile
-from harness_tui.tools.browser import chromium
+from harness_tui.tools.browser import chromium, processes
 from harness_tui.tools.browser.processes import alive
+from harness_tui.tools.browser.session import file_name
 
 from .agent_hand import Hand, vote_task
 
 NOWHERE = TaskFile(prompt="look", start_url="http://127.0.0.1:9/")
+KEEPS = """<script>(async () => {
+  const stored = await caches.open('c'), database = await new Promise((r) => {
+    const asked = indexedDB.open('d'); let made = false;
+    asked.onupgradeneeded = () => { made = true }; asked.onsuccess = () => r(!made) });
+  const found = [document.cookie.includes('k=1') && 'cookie', localStorage.k && 'local', database && 'database',
+    await stored.match('/x') && 'cache'];
+  document.cookie = 'k=1'; localStorage.k = '1'; await stored.put('/x', new Response('x'));
+  p.textContent = found.filter(Boolean).join(' ') || 'nothing' })()</script>"""
 URL = ToolCall("u", "browser_url", {})
 
 
@@ -36,13 +46,16 @@ def _browser_pid(hand: Hand) -> int:
     return next(p.pid for p in hand.box._chromium.processes() if marker in psutil.Process(p.pid).cmdline())
 
 
-async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site) -> None:
+async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site, tmp_path, monkeypatch) -> None:
     site = news_site()
     site.pages["/p/noisy"] = (
         "<a id=pop href=/p/other target=_blank>pop</a><a id=load href=/file>file</a>"
         "<button id=ask onclick=\"this.textContent = confirm('Really?')\">ask</button>"
         "<input id=up type=file><script>addEventListener('beforeunload', (e) => { e.preventDefault() })</script>"
     )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     async with Hand(vote_task(site)) as hand:
         await hand.do("browser_navigate", url=f"{site.origin}/p/noisy")
         for selector in ("#pop", "#load", "#up"):
@@ -52,10 +65,37 @@ async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site) -> Non
         assert (await hand.do("browser_url")).text == f"{site.origin}/p/noisy"
         pages = hand.box._there._context.pages
         assert len(pages) == 1
+        assert not [found for found in tmp_path.rglob("*") if found.is_file() and found.read_bytes() == b"abc"]
         assert (await hand.do("browser_navigate", url=f"{site.origin}/news")).ok, "a page may not keep the agent"
     notes = " | ".join(event.text for event in hand.events if isinstance(event, ToolNoted))
-    for word in ("popup was closed", "download was refused", "file chooser was refused", 'dismissed: "Really?"'):
+    for word in (
+        f"a popup was closed ({site.origin}/p/other)",
+        f'a download was refused: "_.._a.bin" ({site.origin}/file)',
+        "a file chooser was refused",
+        'a confirm dialog was dismissed: "Really?"',
+    ):
         assert word in notes
+    left = [found for found in tmp_path.iterdir() if found.name != "home"]
+    assert left == [], "neither profile nor download outlives the browser"
+
+
+@pytest.mark.parametrize(
+    ("suggested", "told"),
+    [
+        ("../../x", "x"),
+        ("a\\b", "b"),
+        ("a\0b", "ab"),
+        ("..", "unnamed"),
+        ("", "unnamed"),
+        ("C:\\Users\\x\\.bashrc", "bashrc"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("/etc/passwd ", "passwd"),
+        ("a\nb\x1b[2J", "ab[2J"),
+        ("x" * 400, "x" * 100),
+    ],
+)
+def test_f13_a_download_is_named_by_its_last_part(suggested: str, told: str) -> None:
+    assert file_name(suggested) == told
 
 
 async def test_a_page_that_never_loads(news_site) -> None:
@@ -83,8 +123,8 @@ async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) ->
     site = news_site()
     hand = Hand(vote_task(site))
     async with hand:
-        processes = hand.box._chromium.processes()
-        assert len(processes) > 3
+        running = hand.box._chromium.processes()
+        assert len(running) > 3
         waits = asyncio.ensure_future(hand.do("browser_navigate", url=f"{site.origin}/hang"))
         await asyncio.sleep(0.2)
         os.kill(_browser_pid(hand), signal.SIGKILL)
@@ -98,7 +138,7 @@ async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) ->
         ):
             with pytest.raises(EnvironmentLost):
                 await act
-    assert not [p for p in processes if alive(p)]
+    assert not [p for p in running if alive(p)]
 
 
 async def test_a_crashed_page_is_lost(news_site) -> None:
@@ -112,16 +152,20 @@ async def test_a_crashed_page_is_lost(news_site) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["browser", "driver", "both"])
-async def test_close_ends_everything_however_hung(news_site, frozen: str) -> None:
+async def test_close_ends_everything_however_hung(news_site, frozen: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     hand = Hand(vote_task(news_site()))
     await hand.world.open()
-    processes = hand.box._chromium.processes()
+    running = hand.box._chromium.processes()
     browser = _browser_pid(hand)
     driver = psutil.Process(browser).ppid()
     for pid in {"browser": [browser], "driver": [driver], "both": [browser, driver]}[frozen]:
         os.kill(pid, signal.SIGSTOP)
+    assert list(tmp_path.iterdir())
     await asyncio.wait_for(hand.world.close(), 12)
-    assert not [p for p in processes if alive(p)]
+    assert not [p for p in running if alive(p)]
+    assert list(tmp_path.iterdir()) == []
     await hand.world.close()
     with pytest.raises(EnvironmentLost):
         await hand.world.perform(URL)
@@ -148,13 +192,47 @@ async def test_nothing_outlives_the_engine(tmp_path) -> None:
 
 
 async def test_two_environments_share_nothing(news_site) -> None:
+    """Neither the sign-in nor storage nor cache nor the profile's folder."""
     site = news_site()
+    site.pages["/p/kept"] = "<p id=p></p>" + KEEPS
     async with Hand(vote_task(site)) as one, Hand(vote_task(site)) as two:
         await one.vote_first()
         await one.do("browser_navigate", url=f"{site.origin}/news")
         await two.do("browser_navigate", url=f"{site.origin}/news")
         assert "unvote" in (await one.do("browser_get_text")).text
         assert "unvote" not in (await two.do("browser_get_text")).text
+        told = []
+        for hand in (one, one, two):
+            await hand.do("browser_navigate", url=f"{site.origin}/p/kept")
+            await hand.box._there.page.wait_for_function("p.textContent")
+            told.append((await hand.do("browser_get_text")).text.strip())
+        assert told == ["nothing", "cookie local database cache", "nothing"]
+        profiles = [set(processes.values("--user-data-dir=", hand.box._chromium._marker)) for hand in (one, two)]
+        assert profiles[0] and profiles[1] and not profiles[0] & profiles[1]
+
+
+async def test_a_browser_nobody_uses_is_closed_and_lost(news_site) -> None:
+    hand = Hand(vote_task(news_site()), idle=0.3)
+    async with hand:
+        await hand.do("browser_navigate", url=hand.task.start_url)
+        running = hand.box._chromium.processes()
+        assert len(running) > 3
+        for _ in range(200):
+            if not [p for p in running if alive(p)]:
+                break
+            await asyncio.sleep(0.05)
+        assert not [p for p in running if alive(p)]
+        with pytest.raises(EnvironmentLost, match="not used for"):
+            await hand.world.perform(URL)
+        with pytest.raises(EnvironmentLost, match="not used for"):
+            await hand.judge("browser_url")
+
+
+async def test_a_browser_in_use_is_not_idle(news_site) -> None:
+    """A page that takes longer than the bound is waited for all the same."""
+    async with Hand(vote_task(news_site()), idle=0.5, patience=2.0) as hand:
+        outcome = await hand.do("browser_navigate", url=f"{hand.task.start_url.removesuffix('/news')}/hang")
+        assert not outcome.ok and "did not load" in outcome.text
 
 
 async def test_the_probe_starts_a_real_browser_and_names_what_is_missing(monkeypatch, tmp_path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness_tui.domain.redaction import HIDDEN, Redaction
 from harness_tui.domain.seams import Performed
 from harness_tui.domain.task import BROWSER_TOOLS, Login, TaskFile
+from harness_tui.tools.browser.login import LoginRule
 from harness_tui.tools.browser.policy import Rules, covers, malformed, normalise, origin, trusted, with_id
 from harness_tui.tools.browser.tools import SPECS
 from harness_tui.tools.browser.verify import performed
@@ -110,6 +111,29 @@ def test_credentials_travel_over_https_or_on_loopback() -> None:
     assert all(map(trusted, ("https://a.example", "http://127.0.0.1:80", "http://localhost:1", "http://[::1]:1")))
     assert not any(map(trusted, ("http://a.example", "http://127.0.0.1.evil.example", "ftp://localhost", "")))
     assert origin("http://example.com@evil.io/") == "http://evil.io"
+
+
+@pytest.mark.parametrize(
+    ("page", "bound"),
+    [
+        ("https://acct.example.com.evil.io/login", "https://acct.example.com"),
+        ("https://acct.example.com@evil.io/login", "https://acct.example.com"),
+        ("https://example.com/login", "https://acct.example.com"),
+        ("https://sub.acct.example.com/login", "https://acct.example.com"),
+        ("https://acct.example.com:8443/login", "https://acct.example.com"),
+        ("http://acct.example.com/login", "https://acct.example.com"),
+        ("http://acct.example.com/login", "http://acct.example.com"),
+        ("http://127.0.0.1.evil.io/login", "http://127.0.0.1"),
+        ("about:blank", "https://acct.example.com"),
+        ("data:text/html,<form>", "https://acct.example.com"),
+        ("blob:https://acct.example.com/1", "https://acct.example.com"),
+        ("https://acct.ex\u0430mple.com/login", "https://acct.example.com"),
+    ],
+)
+def test_c03_a_credential_is_bound_to_one_origin(page: str, bound: str) -> None:
+    login = Login(origin=bound, user_field="u", password_field="p", submit="s", credential="env:A,B")
+    assert LoginRule(login, None, None).objection(page).startswith("refuses to fill credentials on ")
+    assert LoginRule(login, None, None).objection(f"{bound}/login") == "" or bound == "http://acct.example.com"
 
 
 def test_arguments_against_the_schema() -> None:

@@ -165,6 +165,24 @@ async def test_nothing_is_filled_on_another_origin(news_site) -> None:
     assert USER not in filled
 
 
+async def test_c03_a_login_form_in_a_frame_is_not_filled(news_site) -> None:
+    """Neither another site's in the task's page nor the task's in another's."""
+    site, other = news_site(), news_site()
+    site.pages["/p/login"] = f"<iframe src={other.origin}/login></iframe>"
+    other.pages["/login/p"] = f"<iframe src={site.origin}/login></iframe>"
+    async with Hand(vote_task(site, allow_hosts=(other.host,))) as hand:
+        for url in (f"{site.origin}/p/login", f"{other.origin}/login/p"):
+            await hand.do("browser_navigate", url=url)
+            interlude = await hand.after()
+            assert not interlude.message and not interlude.events
+            for frame in hand.box._there.page.frames[1:]:
+                assert await frame.locator("input[name=acct]").count() == 2, "the form is there to be filled"
+                values = "(all) => all.map((el) => el.value).join('')"
+                filled = await frame.locator("input[name=acct], input[name=pw]").evaluate_all(values)
+                assert filled == ""
+    assert site.logins() == other.logins() == 0
+
+
 async def test_a_form_that_sends_elsewhere_is_not_filled(news_site) -> None:
     site, other = news_site(), news_site()
     site.pages["/p/login"] = site.login({}).replace("action=login", f"action={other.origin}/login")

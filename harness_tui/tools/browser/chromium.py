@@ -131,6 +131,8 @@ class Chromium:
             raise SetupError("No Chromium, Chrome, Edge or Brave was found.", f"As root: {APT}")
         from playwright.async_api import Error
 
+        folder = tempfile.mkdtemp(prefix="harness-tui-browser-")
+        self._folders = [folder]
         try:
             self.browser = await self._playwright.chromium.launch(
                 executable_path=self.path,
@@ -138,7 +140,7 @@ class Chromium:
                 chromium_sandbox=sandboxed(),
                 args=[*_FLAGS, self._marker],
                 proxy=guard.NOWHERE,
-                artifacts_dir=self._folder(),
+                artifacts_dir=folder,
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,
@@ -147,10 +149,6 @@ class Chromium:
         except Error as error:
             raise _launch_error(self.path, str(error)) from error
         self._folders += processes.values("--user-data-dir=", self._marker)
-
-    def _folder(self) -> str:
-        self._folders.append(tempfile.mkdtemp(prefix="harness-tui-browser-"))
-        return self._folders[-1]
 
     def processes(self) -> list[processes.Process]:
         """Driver, browser and everything below them."""
@@ -173,15 +171,24 @@ class Chromium:
             if not any(map(processes.alive, ours)):
                 break
             await asyncio.sleep(0.02)
-        # The driver removes its folders when it ends well, and only then.
-        for folder in self._folders:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(_remove, self._folders)
 
     async def _stop_kindly(self) -> None:
         with contextlib.suppress(AttributeError):
             await self.browser.close()
         if self._playwright is not None:
             await self._playwright.stop()
+
+
+def _remove(folders: list[str]) -> None:
+    """Profile and artifacts, and the folder of the socket the profile names; those who end well did it themselves."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            socket = Path(os.readlink(Path(folder, "SingletonSocket")))
+            for each in socket.parent.glob("Singleton*"):
+                each.unlink()
+            socket.parent.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _start_driver() -> Playwright:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from ...domain.events import FrameCaptured
 from ...domain.redaction import Redaction
 from ...domain.seams import Blobs
+from . import scripts
 from .session import ACTION, HEIGHT, WIDTH, Session
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator
+    from playwright.async_api import Frame, Locator
 
 QUALITY = 60
 SNAPSHOT_CHARS = 2_000
 PASSWORDS = "input[type=password], input[autocomplete*=password]"
+FIELDS = "input, textarea"
 _REF = re.compile(r" \[(?:ref=\w+|cursor=pointer|active)\]")
 
 
@@ -72,19 +74,22 @@ class Frames:
         for frame in self._session.page.frames:
             with contextlib.suppress(Exception):  # a frame may leave while we look
                 values += await frame.locator(self._secret).evaluate_all("(all) => all.map((el) => el.value || '')")
+                values += [value for _, value in await self._fields(frame)]
         return values
+
+    async def _fields(self, frame: Frame) -> list[tuple[int, str]]:
+        """(index among FIELDS, value) of those that hold a secret."""
+        secrets = list(self._session.redaction.values)
+        found: list[tuple[int, str]] = await frame.locator(FIELDS).evaluate_all(scripts.SECRET_FIELDS, secrets)
+        return found
 
     async def _masks(self) -> list[Locator]:
         """Password fields, fields that hold a secret whatever their type, and text that shows one."""
         masks: list[Locator] = []
-        secrets = self._session.redaction.values
         for frame in self._session.page.frames:
             masks.append(frame.locator(self._secret))
-            for secret in secrets:
-                masks.append(frame.get_by_text(secret))
-                fields = frame.locator("input, textarea")
-                holds = "(all, secret) => all.flatMap((el, i) => el.value.includes(secret) ? [i] : [])"
-                masks += [fields.nth(index) for index in await fields.evaluate_all(holds, secret)]
+            masks += [frame.get_by_text(secret) for secret in self._session.redaction.values]
+            masks += [frame.locator(FIELDS).nth(index) for index, _ in await self._fields(frame)]
         return masks
 
 

@@ -94,6 +94,17 @@ LOGIN_FORM = f"""({{ user, password, submit }}) => {{ {_MATCHES}
   return {{}};
 }}"""
 
+SECRET_FIELDS = """(all, secrets) => all.flatMap((el, index) => {
+  const PLAIN = ['button', 'checkbox', 'color', 'file', 'hidden', 'image', 'radio', 'range', 'reset', 'submit'];
+  if (PLAIN.includes(el.type) || !el.value) return [];
+  const said = ['name', 'id', 'autocomplete', 'placeholder', 'aria-label'].map((name) => el.getAttribute(name) || '');
+  const label = [...(el.labels || [])].map((each) => each.innerText);
+  const named = /passw|passphrase|passcode|pwd|\\bpw\\d?\\b|one-time-code/i.test([...said, ...label].join(' '));
+  const dotted = getComputedStyle(el).webkitTextSecurity !== 'none';
+  return named || dotted || secrets.some((secret) => el.value.includes(secret)) ? [[index, el.value]] : [];
+})"""
+"""[index, value] of the fields that hold a password: by type or style, by name, or by what stands in them."""
+
 BAD_SELECTORS = """(all) => all.map((css) => {
   try { document.createDocumentFragment().querySelector(css); return ''; } catch { return css; }
 }).filter(Boolean)"""

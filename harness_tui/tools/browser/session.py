@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,8 +110,8 @@ class Session:
             if "net::ERR_" in str(error):
                 with contextlib.suppress(Error):
                     await page.wait_for_url("chrome-error://*/", timeout=ELEMENT * 1000)
-            if "ERR_TUNNEL" in str(error):
-                raise Error(f"Cannot load {url}: {self._guard.why(url)}") from error
+            if problem := await self.problem(page):
+                raise Error(problem) from error
             raise
         await self.settle(page)
         if problem := await self.problem(page):
@@ -201,6 +202,9 @@ class Session:
         finally:
             self._opening -= 1
         self._ours[page] = Traffic(page)
+        for context in self._browser.contexts:
+            for other in context.pages:
+                self._on_page(other)  # one that came while ours was opening
         page.on("crash", lambda _: self._on_crash(page))
         page.on("download", self._on_download)
         page.on("filechooser", self._on_chooser)
@@ -211,7 +215,7 @@ class Session:
             self.lose("The page crashed.")
 
     def _on_page(self, page: Page) -> None:
-        if page in self._ours or self._opening:
+        if page in self._ours or self._opening or page.is_closed():
             return
         self.note(f"a popup was closed ({page.url})")
         self._spawn(page.close)
@@ -224,7 +228,7 @@ class Session:
         self._spawn(dialog.accept if leaving else dialog.dismiss)
 
     def _on_download(self, download: Download) -> None:
-        self.note(f"a download was refused ({download.url[:200]})")
+        self.note(f'a download was refused: "{file_name(download.suggested_filename)}" ({download.url[:200]})')
         self._spawn(download.cancel)
 
     def _on_chooser(self, _: FileChooser) -> None:
@@ -241,3 +245,9 @@ class Session:
 
     def lose(self, why: str) -> None:
         self.lost = self.lost or why
+
+
+def file_name(suggested: str) -> str:
+    """The last part of what a site calls a file, for people to read: no folders, nothing invisible."""
+    last = re.split(r"[/\\]", suggested)[-1].strip(". ")
+    return "".join(c for c in last if c.isprintable())[:100] or "unnamed"
