@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from harness_tui.domain.approval import Judgement
@@ -52,3 +54,10 @@ def unconfined(folder: Path, **more: object) -> Hand:
 def facts(judgement: Judgement) -> dict[str, str]:
     assert judgement.proposal
     return {fact.label: fact.value for fact in judgement.proposal.facts}
+
+
+def command_lines() -> Iterator[str]:
+    """Of every process on this machine."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield (process / "cmdline").read_text(errors="replace")

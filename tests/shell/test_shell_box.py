@@ -2,15 +2,13 @@
 
 import os
 import secrets
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from harness_tui.domain.rules import Rule
 from harness_tui.tools.shell import executables
 
-from .shell_hand import facts, unconfined
+from .shell_hand import command_lines, facts, unconfined
 
 SYSTEM = {"PATH", "HOME", "TMPDIR", "LANG", "TERM", "PWD", "SHLVL", "_"}
 
@@ -203,12 +201,6 @@ async def test_how_it_ended_is_said(hand):
         assert outcome.text == said
     _, outcome = await hand.run("shell_exec", command="head -c 3000000 /dev/zero | tr '\\0' x")
     assert outcome.text.startswith(f"exit 0; {3_000_000 - 1024**2} bytes dropped between head and tail\n")
-
-
-def command_lines():
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            yield (process / "cmdline").read_text()
 
 
 async def test_what_it_left_running_is_dead(hand):
