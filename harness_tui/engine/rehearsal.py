@@ -74,6 +74,8 @@ class Rehearsal:
             Stores.of(paths.home, environ),
             environ,
             BlobStore(paths.blobs),
+            paths=paths,
+            trusts=lambda path, digest: self.trusts(path, digest),
             rules=lambda: self.rules,
             used=lambda: self.used,
         )
@@ -130,7 +132,7 @@ class Rehearsal:
     def _world(self, uid: str, spec: RunSpec) -> RunEnvironment:
         key = uid, msgspec.json.encode(spec)
         if key not in self._worlds:
-            world = worlds.environment(spec, uid, worlds.vault(spec, {}, self._sources), self._sources)
+            world = worlds.environment(spec, uid, worlds.vault(spec, {}, self._sources), self._sources, rehearsed=True)
             assert isinstance(world, RunEnvironment)
             self._worlds[key] = world
         return self._worlds[key]
