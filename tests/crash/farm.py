@@ -158,7 +158,7 @@ def case(point: str, seed: int) -> dict[str, Any]:
         folder = Path(name)
         side = Side(folder)
         worlds.model = lambda spec, *_: RuleModel()  # type: ignore[assignment,return-value]
-        worlds.environment = lambda spec, session, *_: World(session, side)  # type: ignore[assignment,return-value]
+        worlds.environment = lambda spec, session, *_, **__: World(session, side)  # type: ignore[assignment,return-value]
 
         def doomed() -> None:
             failpoints._armed.update({point: nth})

@@ -36,7 +36,7 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     s = Stage()
     monkeypatch.setattr(worlds, "model", lambda spec, *_: ScriptedModel(*s.script, price=s.price))
-    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_: FakeWorld(session, s.shared))
+    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_, **__: FakeWorld(session, s.shared))
     return s
 
 

@@ -56,7 +56,7 @@ class Floor:
 
         return ScriptedModel(counted, say("over"), price=Cents())
 
-    def environment(self, spec: RunSpec, session: str, *_: Any) -> FakeWorld:
+    def environment(self, spec: RunSpec, session: str, *_: Any, **__: Any) -> FakeWorld:
         async def perform(_: Any) -> None:
             self.began += 1
             await self.gate.wait()
@@ -221,7 +221,7 @@ async def test_at_whatever_moment_it_comes_nothing_follows_its_answer(
 
     world = {"perform": lambda _: did.append("tool")}
     monkeypatch.setattr(worlds, "model", lambda *_: Restless(price=Cents()))
-    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_: FakeWorld(session, world))
+    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_, **__: FakeWorld(session, world))
     engine = await Engine.open(Paths(tmp_path / "h"))
     spec = RunSpec(TaskFile("x", tools=("look",)), ModelSpec("test", "scripted"))
     try:

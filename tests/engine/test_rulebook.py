@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain.errors import UsageError
-from harness_tui.domain.events import ToolStarted, Write, needs_power
+from harness_tui.domain.events import ToolRefused, ToolStarted, Write, needs_power
 from harness_tui.domain.rules import Rule
+from harness_tui.domain.task import ModelSpec, RunSpec, TaskFile
+from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.engine.rulebook import Rulebook
 from harness_tui.journal.reader import Reader
-from harness_tui.port.commands import AddRule, DistrustWorkspace, RevokeRule, TrustWorkspace
+from harness_tui.port.commands import AddRule, Decide, DistrustWorkspace, RevokeRule, StartRun, TrustWorkspace
 from harness_tui.port.wire import Send, read_request, request
+from tests.agent.worlds import ScriptedModel, call, say
 
 PUSH = Rule("allow", "shell_exec", command=("git", "push", "..."), uses=2)
 DIGEST = "a" * 64
@@ -109,3 +113,37 @@ def test_commands_cross_the_socket(command: AddRule) -> None:
     read = read_request(request(Send(1, command)))
     assert isinstance(read, Send)
     assert read.command == command
+
+
+async def over(engine: Engine, run: str) -> str:
+    """Wait until the run waits for an approval or ended: the id of the approval, or its state."""
+    async with asyncio.timeout(30):
+        while True:
+            row = await engine.run(run)
+            if not row.open or (row.waits and row.state == "waiting"):
+                return row.waits or row.state
+            await asyncio.sleep(0.005)
+
+
+async def test_a_run_hears_rules_as_they_are_when_it_calls(
+    home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = [call("write_file", path=f"{name}.txt", content="x") for name in "abc"]
+    monkeypatch.setattr(worlds, "model", lambda *_: ScriptedModel(*writes, say("done")))
+    engine = await Engine.open(home)
+    await engine.send(AddRule(Rule("allow", "write_file", path="*.txt", workspace=str(tmp_path), uses=1), "me"))
+    await engine.send(AddRule(Rule("allow", "write_file", path="**", workspace="/elsewhere"), "me"))
+    task = TaskFile("write", tools=("write_file",))
+    await engine.send(StartRun(RunSpec(task, ModelSpec("test", "scripted"), workspace=str(tmp_path))))
+    waits = await over(engine, "r1")
+    assert (waits, (tmp_path / "a.txt").exists(), (tmp_path / "b.txt").exists()) == ("A-1", True, False)
+    assert book(engine).used() == {"R-1": 1}
+    await engine.send(AddRule(Rule("deny", "write_file", path="c.txt", reason="Not c."), "me"))
+    row = engine.journal.views.approvals["A-1"]
+    await engine.send(Decide("A-1", row.digest, "approved", "me"))
+    assert await over(engine, "r1") in ("succeeded", "failed")
+    assert ((tmp_path / "b.txt").exists(), (tmp_path / "c.txt").exists()) == (True, False)
+    told = [e.event for e in await engine.events("r1", limit=500)]
+    assert [x.rule for x in told if isinstance(x, ToolStarted)] == ["R-1", ""]
+    assert [(x.why, x.text) for x in told if isinstance(x, ToolRefused)] == [("rule", "Not c.")]
+    await engine.close(now=True)

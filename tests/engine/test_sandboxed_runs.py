@@ -47,7 +47,7 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Start a run in a sandbox (or with the error of building it) in an engine of its own."""
     monkeypatch.setattr(worlds, "model", lambda *_: ScriptedModel(call("look"), say("done")))
 
-    def world(spec: RunSpec, session: str, *_: Any) -> FakeWorld:
+    def world(spec: RunSpec, session: str, *_: Any, **__: Any) -> FakeWorld:
         if isinstance(found, Exception):
             raise found
         built = FakeWorld(session, {})
@@ -113,12 +113,12 @@ async def test_a_run_whose_sandbox_is_gone_after_a_crash_ends_and_runs_nothing(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(worlds, "model", lambda *_: ScriptedModel(never))
-    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_: FakeWorld(session, {}))
+    monkeypatch.setattr(worlds, "environment", lambda spec, session, *_, **__: FakeWorld(session, {}))
     engine = await Engine.open(Paths(tmp_path / "h"))
     uid = (await engine.send(StartRun(RunSpec(TaskFile("do it"), ModelSpec("test", "scripted"))))).id
     await engine.close(now=True)
 
-    def gone(*_: Any) -> None:
+    def gone(*_: Any, **__: Any) -> None:
         raise SandboxError("bubblewrap is gone.")
 
     monkeypatch.setattr(worlds, "environment", gone)
