@@ -19,6 +19,7 @@ INTERPRETED = (".harness-tui",)
 """Names at the top of a workspace that are read as more than text."""
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ENTRIES = 10_000
+MAX_DEPTH = 64
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -76,7 +77,7 @@ class _Reading:
         except FileNotFoundError:
             return
         self._entries += 1
-        if self._entries > MAX_ENTRIES:
+        if self._entries > MAX_ENTRIES or path.count("/") > MAX_DEPTH:
             raise _too_much(path)
         if stat.S_ISLNK(found.st_mode):
             self._note("link", path, 0, os.fsencode(os.readlink(name, dir_fd=folder)))
@@ -94,8 +95,6 @@ class _Reading:
         try:
             for each in sorted(os.listdir(inner), key=os.fsencode):
                 self.entry(inner, each, f"{path}/{each}")
-        except RecursionError:
-            raise _too_much(path) from None
         finally:
             os.close(inner)
 
@@ -117,6 +116,6 @@ class _Reading:
 
 def _too_much(path: str) -> UsageError:
     return UsageError(
-        f"{clip(path, 200)} is more than can be looked through: {MAX_ENTRIES} entries, {MAX_BYTES >> 20} MiB.",
+        f"{clip(path, 200)} is more than can be looked through: {MAX_ENTRIES} entries, {MAX_DEPTH} deep, {MAX_BYTES >> 20} MiB.",
         f"Keep in {' and '.join(INTERPRETED)} only what the harness reads.",
     )

@@ -95,14 +95,8 @@ def test_it_is_bounded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_folder_without_end_is_refused(workspace: Path) -> None:
-    at = os.open(tools(workspace), os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("d", dir_fd=at)
-        inner = os.open("d", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = inner
-    os.close(at)
-    with pytest.raises(UsageError):
+    tools(workspace).joinpath(*"d" * (trust.MAX_DEPTH - 2)).mkdir(parents=True)
+    with pytest.raises(UsageError, match="more than can be looked through"):
         read(workspace)
 
 
