@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness_tui.tools.shell.programs import TABLE
+from harness_tui.tools.shell.programs import TABLE, version
 from harness_tui.tools.shell.reads import prove
 
 from .corpus import lines
@@ -48,6 +48,19 @@ def test_a_program_nobody_described_reads_nothing(name: str) -> None:
 @given(st.sampled_from(UNKNOWN), st.lists(st.text(max_size=12) | st.sampled_from(NAMES), max_size=6), st.booleans())
 def test_nor_does_it_with_any_arguments(name: str, arguments: list[str], strict: bool) -> None:
     assert isinstance(prove([name, *arguments], strict=strict), str)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([program.name for program in version.PROGRAMS]),
+    st.lists(
+        st.sampled_from(["--version", "-v", "-V", "-c", "-e", "id", "-vc", "-", "--", "--versio"]) | st.text(),
+        max_size=4,
+    ),
+)
+def test_of_what_runs_anything_only_the_version_is_read(name: str, arguments: list[str]) -> None:
+    found = prove([name, *arguments], strict=False)
+    assert isinstance(found, str) or arguments in (["--version"], ["-v"], ["-V"])
 
 
 @pytest.mark.parametrize("strict", [True, False])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import compare, find, git, listing, search, sed, system, text
+from . import compare, find, git, listing, search, sed, system, text, version
 from .program import Program
 
-_FAMILIES = (text, listing, search, find, sed, compare, system, git)
+_FAMILIES = (text, listing, search, find, sed, compare, system, version, git)
 
 TABLE: dict[str, Program] = {
     program.name: program for family in _FAMILIES for program in family.PROGRAMS

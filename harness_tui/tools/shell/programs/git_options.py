@@ -74,7 +74,7 @@ COMMANDS = {
             "ls-files",
             "-c --cached -d --deleted -m --modified -o --others -i --ignored -s --stage --directory "
             "--no-empty-directory -u --unmerged -k --killed -z --deduplicate -x= --exclude= -X=@ --exclude-from=@ "
-            "--exclude-per-directory= --exclude-standard --error-unmatch -t -v -f --full-name --abbrev[=] --debug "
+            "--exclude-per-directory=@ --exclude-standard --error-unmatch -t -v -f --full-name --abbrev[=] --debug "
             "--eol --sparse !--recurse-submodules",
         ),
         _command(

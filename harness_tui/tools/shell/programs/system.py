@@ -13,6 +13,7 @@ _COLUMNS = re.compile(
 )
 _BSD = re.compile(r"[auxwf]+")
 """Of the options without a dash, those that are no `e`: that one prints the environment of every process."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PIDS = re.compile(r"[0-9]{1,7}(?:,[0-9]{1,7})*")
 _DIRECTIVE = re.compile(r"[^%]|%%|%[-+ #0]*[0-9]*(?:\.[0-9]*)?[diouxXeEfFgGcsb]", re.DOTALL)
 
@@ -30,6 +31,11 @@ def _processes(call: Call) -> str:
             return f"{given.value[:20]} may show more than names and numbers"
     wrong = next((word for word in call.operands if not _BSD.fullmatch(word)), "")
     return f"{wrong[:20]} may show the environment of processes" if wrong else ""
+
+
+def _bare_names(call: Call) -> str:
+    """`which` is a script in places: it gets names, nothing else."""
+    return next((f"{word[:20]} is no bare name" for word in call.operands if not _NAME.fullmatch(word)), "")
 
 
 def _told(name: str, words: Sequence[str]) -> Reading | str:
@@ -105,6 +111,7 @@ PROGRAMS = (
         abbreviates=False,
         check=_processes,
     ),
+    Program("which", options("-a"), operands="words", abbreviates=False, check=_bare_names),
     Program("seq", gnu("-f= --format= -s= --separator= -w --equal-width"), operands="words", most=3),
     Program("cal", options("-1 -3 -y -j -m -s -h"), operands="words", abbreviates=False, most=2),
 )
