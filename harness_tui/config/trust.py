@@ -115,7 +115,8 @@ class _Reading:
 
 
 def _too_much(path: str) -> UsageError:
+    most = f"{MAX_ENTRIES} entries, {MAX_DEPTH} deep, {MAX_BYTES >> 20} MiB"
     return UsageError(
-        f"{clip(path, 200)} is more than can be looked through: {MAX_ENTRIES} entries, {MAX_DEPTH} deep, {MAX_BYTES >> 20} MiB.",
+        f"{clip(path, 200)} is more than can be looked through: {most}.",
         f"Keep in {' and '.join(INTERPRETED)} only what the harness reads.",
     )

@@ -95,7 +95,7 @@ def test_it_is_bounded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_folder_without_end_is_refused(workspace: Path) -> None:
-    tools(workspace).joinpath(*"d" * (trust.MAX_DEPTH - 2)).mkdir(parents=True)
+    tools(workspace).joinpath(*"d" * trust.MAX_DEPTH).mkdir(parents=True)
     with pytest.raises(UsageError, match="more than can be looked through"):
         read(workspace)
 
