@@ -66,7 +66,7 @@ def readable(html: str, url: str) -> tuple[str, str]:
     heading = tree.css_first("title")
     title = " ".join(heading.text().split()) if heading else ""
     plain = _plain(tree)
-    main = _main(html, url) if _ARTICLE <= len(plain) and len(html) <= _EXTRACTED else ""
+    main = _main(html, url) if len(plain) >= _ARTICLE and len(html) <= _EXTRACTED else ""
     return title, main if len(main) >= _ARTICLE else plain
 
 

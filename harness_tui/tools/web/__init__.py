@@ -1,0 +1,1 @@
+"""The web as tools: fetching a page behind the network guard, and searching."""
