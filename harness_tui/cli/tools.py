@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..tools.plugins import Found
 
 BUILT_IN = "built-in"
+BY_RULE = "by rule"
 
 
 @click.group()
@@ -28,8 +29,8 @@ def tools() -> None:
 def list_tools(workspace: Path | None, output_format: Format) -> None:
     """List every tool: its risk, what it does at L1, L2 and L3, and where it is from.
 
-    `acts` runs at once, `asks` waits for an approval, `cannot` is refused; at L3 acting takes an enforced sandbox
-    and a rule. A single call proven to read runs at every level.
+    `acts` runs at once, `asks` waits for an approval, `cannot` is refused; `by rule` acts inside an enforced sandbox
+    where a rule of yours lists it. A single call proven to read runs at every level.
     """
     import os
 
@@ -69,11 +70,13 @@ def _plugged(found: Found) -> list[dict[str, Any]]:
 
 
 def _row(name: str, origin: str, spec: ToolSpec | None, why_not: str = "") -> dict[str, Any]:
-    from ..domain.policy import rule
+    from ..domain.policy import ASKS, rule
 
     levels: dict[str, str] = {}
     if spec and not why_not:
         levels = {level: rule(spec.risk, level, sandboxed=True) for level in ("L1", "L2", "L3")}
+        if levels["L2"] == ASKS:
+            levels["L3"] = BY_RULE
     return {
         "name": name or None,
         "risk": spec.risk if spec else None,

@@ -37,8 +37,7 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         from pydantic import PydanticUserError, create_model
-        from pydantic.errors import PydanticSchemaGenerationError
-        from pydantic.json_schema import PydanticInvalidForJsonSchema
+        from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
         name = function.__name__
         told = described(inspect.getdoc(function) or "")
