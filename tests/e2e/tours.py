@@ -16,13 +16,11 @@ from harness_tui.demo import tour
 from harness_tui.demo.stories import stories
 from harness_tui.domain.errors import ApprovalError
 from harness_tui.domain.events import ApprovalRequested, RunFinished, root_of
-from harness_tui.domain.seams import Environment, Vault
 from harness_tui.domain.task import RunSpec
 from harness_tui.domain.views import RunRow
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.port.commands import Decide, StartRun
-from harness_tui.tools.browser.environment import BrowserBox
 from harness_tui.tools.environment import RunEnvironment
 
 AT_A_TIME = 3
@@ -41,11 +39,13 @@ class Tour:
 
 def impatient(patience: float) -> Any:
     """`worlds.environment` with pages that get `patience` seconds."""
+    usual = worlds.environment
 
-    def environment(spec: RunSpec, session: str, secrets: Vault, sources: worlds.Sources) -> Environment:
-        wait = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
-        browser = BrowserBox(spec.task, blobs=sources.blobs, vault=secrets, session=session, patience=wait)
-        return RunEnvironment((), level=spec.task.level, offered=spec.task.tools, browser=browser)
+    def environment(spec: RunSpec, *rest: Any, **more: Any) -> RunEnvironment:
+        world = usual(spec, *rest, **more)
+        assert isinstance(world, RunEnvironment) and world._browser is not None
+        world._browser._patience = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
+        return world
 
     return environment
 
