@@ -74,7 +74,7 @@ async def fetch(place: Target, connector: Connector, limits: Limits) -> Page:
         if not page.moved:
             return page
         onward = _onward(now, page.moved, connector.reach)
-        if not _follows(place, now, onward, connector.reach):
+        if not follows(place, now, onward, connector.reach):
             return msgspec.structs.replace(page, moved=onward.url)
         now = onward
     raise NotFetched(f"{place.netloc} redirects more than {limits.redirects} times; the last was to {now.url}.")
@@ -83,7 +83,7 @@ async def fetch(place: Target, connector: Connector, limits: Limits) -> Page:
 def _onward(now: Target, location: str, reach: Reach) -> Target:
     """Where a redirect leads. Raises Refused."""
     try:
-        found = target(urljoin(now.url, location.strip()))
+        found = target(urljoin(now.url, location) if location.isprintable() else location)
     except ValueError:
         found = "That is no URL."
     why = found if isinstance(found, str) else guarded(found, reach)
@@ -92,7 +92,7 @@ def _onward(now: Target, location: str, reach: Reach) -> Target:
     return found
 
 
-def _follows(asked: Target, now: Target, onward: Target, reach: Reach) -> bool:
+def follows(asked: Target, now: Target, onward: Target, reach: Reach) -> bool:
     """Whether a redirect stays within what was judged: the host that was asked for, or one the operator named."""
     if now.scheme == "https" and onward.scheme == "http":
         return False

@@ -19,7 +19,7 @@ SECONDS = 8.0
 _MEMORY = 2 * 1024**3
 _CRUDE = 200_000
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"<[^<>]*(>|$)")
 MOST = 2_000_000
 """Characters of a page that are read; far more than is ever shown."""
 
