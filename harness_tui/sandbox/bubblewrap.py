@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..domain.errors import SandboxError
+from ..domain.errors import SandboxError, SetupError
 from . import child, hidden, view
 from .base import Command, Finished, Guarantee, Sandbox
 from .tree import Tree
@@ -46,11 +46,18 @@ class Bubblewrap(Sandbox):
         hidden: Collection[Path],
         read: Sequence[Path] = (),
         network: bool = False,
+        writable: bool = True,
         asked: str = "bubblewrap",
         notes: tuple[str, ...] = (),
         places: Sequence[str] = PLACES,
     ) -> None:
-        """`read`: further real paths that children may read; `places`: where bubblewrap is looked for."""
+        """A run's sandbox.
+
+        Args:
+            read: further real paths that children may read.
+            writable: whether they may write the workspace; no need where all they do is read.
+            places: where bubblewrap is looked for.
+        """
         self.asked = asked
         self.workspace = workspace
         self.files = Tree(workspace, hidden)
@@ -59,12 +66,14 @@ class Bubblewrap(Sandbox):
         self.notes = notes
         self._read = tuple(read)
         self._network = network
+        self._kind: view.Kind = "write" if writable else "read"
+        self._made = False
         self._program = program(places)
 
     @property
     def profile(self) -> str:
         also = f"; reads {', '.join(map(str, self._read))}" if self._read else ""
-        return f"{super().profile}; network {'open' if self._network else 'none'}{also}"
+        return f"{super().profile}; workspace {self._kind}; network {'open' if self._network else 'none'}{also}"
 
     async def open(self) -> None:
         if not self._program:
@@ -72,17 +81,20 @@ class Bubblewrap(Sandbox):
 
     async def close(self) -> None:
         await super().close()
-        with suppress(OSError):  # an empty one is what `run` has put there
-            (self.workspace / ".git").rmdir()
+        if self._made:
+            with suppress(OSError):
+                (self.workspace / ".git").rmdir()
 
     async def run(self, command: Command) -> Finished:
         cwd = child.directory(self.workspace, command.cwd, tuple(self.files.hidden))
         home = own_home()
-        with suppress(FileExistsError):
-            # Where there is no repository yet, a child would make one whose settings the operator's git obeys.
-            (self.workspace / ".git").mkdir()
+        if self._kind == "write":
+            self._keep_place()
         read = [*self._read, *resolver(network=self._network)]
-        mounts = view.narrow(self.workspace, home, read, self.files.hidden)
+        try:
+            mounts = view.narrow(self.workspace, home, read, self.files.hidden, kind=self._kind)
+        except OSError as error:
+            raise SetupError(f"The workspace {self.workspace} cannot be read: {error.strerror}.") from None
         return await child.run(
             arguments(self._program, mounts, command, cwd, network=self._network),
             executable=self._program,
@@ -91,6 +103,12 @@ class Bubblewrap(Sandbox):
             deadline=command.deadline,
             gain=True,  # for a set-uid bubblewrap; its own child gains nothing
         )
+
+    def _keep_place(self) -> None:
+        """Where there is no repository yet, a child would make one whose settings the operator's git obeys."""
+        with suppress(OSError):
+            (self.workspace / ".git").mkdir()
+            self._made = True
 
 
 def own_home() -> Path:

@@ -47,14 +47,20 @@ def choose(
     tried = probe(wanted, image=table.image) if wanted == "container" else probe(wanted)
     if not tried.ok and table.kind != "auto" and level == "L3":
         raise SandboxError(f"The sandbox {table.kind} was asked for. {tried.detail}", tried.remedy)
-    own = scratch / run
+    own, writable = scratch / run, level != "L1" and workspace != Path("/")
     made: Sandbox
     if not tried.ok:
         said = tried.detail if table.kind == "auto" else f"asked {table.kind}, enforced none: {tried.detail}"
         made = NoSandbox(workspace, scratch=own, hidden=unseen, asked=table.kind, notes=(said, *notes))
     elif wanted == "bubblewrap":
         made = Bubblewrap(
-            workspace, hidden=unseen, read=read, network=table.network, asked=table.kind, notes=tuple(notes)
+            workspace,
+            hidden=unseen,
+            read=read,
+            network=table.network,
+            writable=writable,
+            asked=table.kind,
+            notes=tuple(notes),
         )
     elif wanted == "container":
         made = Container(workspace, table.image, hidden=unseen, read=read, network=table.network, notes=tuple(notes))
@@ -67,6 +73,7 @@ def choose(
             hidden=unseen,
             read=read,
             network=table.network,
+            writable=writable,
             bwrap=bubblewrap.program() if probe("wide").ok else "",
             notes=tuple(notes),
         )

@@ -68,10 +68,9 @@ def arguments(
         if not _WORD.fullmatch(word):
             raise SandboxError(f"{word!r} cannot be named to {os.path.basename(client)}.")
     mounts = [_bind(workspace), *(_bind(path, "readonly") for path in [*_git(workspace), *read])]
-    mounts += [
-        f"type=tmpfs,destination={_plain(path)}" if path.is_dir() else f"type=bind,source=/dev/null,destination={path}"
-        for path in masked
-    ]
+    for path in masked:
+        kind = "type=tmpfs" if path.is_dir() else "type=bind,source=/dev/null"
+        mounts.append(f"{kind},destination={_plain(path)}")
     return [
         *(client, "run", "--rm", "--interactive", "--name", name, "--pull", "never"),
         *("--network", "bridge" if network else "none", "--read-only", "--tmpfs", "/tmp"),

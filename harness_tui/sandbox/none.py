@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from . import child
 from .base import Command, Finished, Sandbox
+from .scratch import Scratch
 from .tree import Tree
 
 
@@ -31,21 +30,18 @@ class NoSandbox(Sandbox):
         self.workspace = workspace
         self.files = Tree(workspace, hidden)
         self.notes = ("no sandbox", *notes)
-        self._scratch = scratch
+        self._scratch = Scratch(scratch)
 
     async def close(self) -> None:
         await super().close()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await self._scratch.remove()
 
     async def run(self, command: Command) -> Finished:
         cwd = child.directory(self.files.root, command.cwd, tuple(self.files.hidden))
-        home, tmp = self._scratch / "home", self._scratch / "tmp"
-        for folder in (home, tmp):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return await child.run(
             command.argv,
             executable=command.executable,
             cwd=cwd,
-            env=child.clean(home, tmp, command.env),
+            env=self._scratch.env(command.env),
             deadline=command.deadline,
         )

@@ -30,17 +30,19 @@ class Mount(msgspec.Struct, frozen=True):
     kind: Kind
 
 
-def narrow(workspace: Path, home: Path, read: Iterable[Path], hidden: Collection[Path]) -> list[Mount]:
-    """The system, the workspace, `read`, and nothing else of the host."""
+def narrow(
+    workspace: Path, home: Path, read: Iterable[Path], hidden: Collection[Path], *, kind: Kind = "write"
+) -> list[Mount]:
+    """The system, the workspace (to `write` or to `read`), `read`, and nothing else of the host."""
     system = [path for path in SYSTEM if os.path.isdir(path) and not os.path.islink(path)]
     mounts = [*_all("read", [*map(Path, system), *read]), *_all("private", [Path("/tmp"), home])]
-    return _settled([*mounts, *_writable(workspace), *_all("hide", hidden)])
+    return _settled([*mounts, *_workspace(workspace, kind), *_all("hide", hidden)])
 
 
-def wide(worktree: Path, read: Iterable[Path], hidden: Collection[Path]) -> list[Mount]:
-    """All that the operator sees but what is hidden, and a /tmp of its own; only `worktree` can be written."""
+def wide(worktree: Path, read: Iterable[Path], hidden: Collection[Path], *, kind: Kind = "write") -> list[Mount]:
+    """All that the operator sees but what is hidden, and a /tmp of its own; at most `worktree` can be written."""
     mounts = [*_all("read", [Path("/"), *read]), *_all("private", [Path("/tmp")])]
-    return _settled([*mounts, *_writable(worktree), *_all("hide", hidden)])
+    return _settled([*mounts, *_workspace(worktree, kind), *_all("hide", hidden)])
 
 
 def words(mounts: Iterable[Mount]) -> list[str]:
@@ -74,14 +76,14 @@ def _all(kind: Kind, paths: Iterable[Path]) -> list[Mount]:
     return [Mount(path, kind) for path in paths if kind == "private" or path.exists()]
 
 
-def _writable(workspace: Path) -> list[Mount]:
-    """The workspace, without what the operator's own programs execute or obey at its top.
+def _workspace(workspace: Path, kind: Kind) -> list[Mount]:
+    """The workspace, and read-only in it what the operator's own programs execute or obey at its top.
 
     Its `.git` is read as a whole: a child that could rename it would plant hooks and settings in a new one.
     """
     guarded = [workspace / name for name in os.listdir(workspace) if protected(name)]
     return [
-        Mount(workspace, "write"),
+        Mount(workspace, kind),
         *_all("read", [path for path in guarded if not path.is_symlink()]),
         *_all("read", git.folders(workspace)),
     ]

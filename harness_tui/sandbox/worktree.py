@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from ..domain.errors import HarnessError, SandboxError
 from . import bubblewrap, child, git, view
 from .base import Command, Finished, Guarantee, Sandbox
+from .scratch import Scratch
 from .tree import Tree
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,12 @@ class Worktree(Sandbox):
         hidden: Collection[Path],
         read: Sequence[Path] = (),
         network: bool = False,
+        writable: bool = True,
         bwrap: str = "",
         asked: str = "worktree",
         notes: tuple[str, ...] = (),
     ) -> None:
-        """`bwrap`: bubblewrap's path where its probe holds, else ""; `scratch`: as in `NoSandbox`."""
+        """`bwrap`: bubblewrap's path where its probe holds, else ""; the others as in `Bubblewrap` and `NoSandbox`."""
         if not _RUN.fullmatch(run):
             raise SandboxError(f"{run!r} cannot name a worktree.")
         self.asked = asked
@@ -58,8 +59,9 @@ class Worktree(Sandbox):
         self.enforced = frozenset(inside) if bwrap else frozenset({"changes"})
         self.notes = notes if bwrap else (OUTSIDE, *notes)
         self._hidden, self._read, self._network = hidden, tuple(read), network
+        self._kind: view.Kind = "write" if writable else "read"
         self._bwrap = bwrap
-        self._scratch = scratch
+        self._scratch = Scratch(scratch)
         self._git: dict[str, str] = {}
 
     async def open(self) -> None:
@@ -68,7 +70,7 @@ class Worktree(Sandbox):
     async def close(self) -> None:
         """Remove it when nothing was changed in it; else it stays, branch and all."""
         await super().close()
-        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        await self._scratch.remove()
         with suppress(HarnessError, OSError):
             await asyncio.to_thread(self._remove_unchanged)
 
@@ -76,16 +78,15 @@ class Worktree(Sandbox):
         root = self.files.root
         cwd = child.directory(root, command.cwd, tuple(self.files.hidden))
         if not self._bwrap:
-            home, tmp = self._scratch / "home", self._scratch / "tmp"
-            for folder in (home, tmp):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            env = child.clean(home, tmp, command.env)
+            env = self._scratch.env(command.env)
             return await child.run(
                 command.argv, executable=command.executable, cwd=cwd, env=env, deadline=command.deadline
             )
         read = [*self._read, *git.folders(self.path), *bubblewrap.resolver(network=self._network)]
         return await child.run(
-            bubblewrap.arguments(self._bwrap, view.wide(root, read, self._hidden), command, cwd, network=self._network),
+            bubblewrap.arguments(
+                self._bwrap, view.wide(root, read, self._hidden, kind=self._kind), command, cwd, network=self._network
+            ),
             executable=self._bwrap,
             cwd=Path("/"),
             env=child.clean(Path("/tmp"), Path("/tmp"), command.env),
