@@ -16,7 +16,7 @@ from .programs.program import Reading
 __all__ = ["Reading", "prove"]
 
 MOST_WORDS = 4096
-LONGEST = 128 * 1024
+LONGEST = 64 * 1024
 """Characters of all words together."""
 
 _SHELL = {

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from .program import Call, Given, Option, Program, Reading, refused
 
+MOST_OPTIONS = 256
+"""Of one call: nobody gives more, and reading them stays quick."""
+
 _NUMBER = re.compile(r"-[0-9]+")
 
 
@@ -117,6 +120,8 @@ class _Reader:
         return 0
 
     def _take(self, option: Option, value: str | None, used: int = 0) -> int:
+        if len(self._options) == MOST_OPTIONS:
+            raise self._refusal(option.name, f"it comes after {MOST_OPTIONS} others")
         given = Given(option, value)
         self._options.append(given)
         self._order.append(given)

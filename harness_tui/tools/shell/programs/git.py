@@ -21,7 +21,7 @@ _FORMATS = names("oneline short medium full fuller reference email mboxrd raw")
 _PERSON = "[nNeElLdDrtiIsh]"
 _PLACE = re.compile(
     rf"[^%]|%(?:%|n|x[0-9A-Fa-f]{{2}}|[-+ ]?(?:[HhTtPpesfbBNDdSm]|a{_PERSON}|c{_PERSON}|g[dDsnNeE])"
-    r"|C(?:red|green|blue|reset|\([a-z0-9, #]+\))|w\([0-9, ]*\)|[<>]{1,2}\|?\([0-9a-z, ]+\))",
+    r"|C(?:red|green|blue|reset|\([a-z0-9, #]+\))|w\([0-9, ]{0,16}\)|[<>]{1,2}\|?\([0-9]{1,4}(?:, ?[a-z]+)?\))",
     re.DOTALL,
 )
 """What a format may hold: no %G, which starts gpg, and no %(...), which may start git."""

@@ -94,9 +94,9 @@ _BUILTINS = names(
     "getpath del if then elif else end and or as def reduce foreach try catch tojson fromjson csv tsv text json html "
     "uri base64 base64d sh null true false limit until transpose input_line_number"
 )
-_TOKEN = re.compile(r'"(?:[^"\\]|\\[^(u])*"|[.$]?[A-Za-z_][A-Za-z0-9_]*|[^"A-Za-z_#]', re.DOTALL)
-
-_LONGEST = 2000
+_TOKEN = re.compile(r'"(?:[^"\\]|\\[^(u])*+"|[.$]?[A-Za-z_][A-Za-z0-9_]*|[^"A-Za-z_#]', re.DOTALL)
+_LONGEST = 500
+"""Characters of a filter."""
 
 
 def _filters(call: Call) -> str:
