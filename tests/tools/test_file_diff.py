@@ -31,13 +31,13 @@ def applied(old: str | None, text: str) -> bytes:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.none() | TEXTS.filter(bool), TEXTS, st.sampled_from([0, 4_000_000]))
-@example("".join(LONG), "".join(["new\n", *LONG[:40], *LONG[50:], "tail"]), 4_000_000)
+@given(st.none() | TEXTS.filter(bool), TEXTS, st.sampled_from([0, 3, 1000]))
+@example("".join(LONG), "".join(["new\n", *LONG[:40], *LONG[50:], "tail"]), 1000)
 @example("a", "a\n", 0)
-@example("a\r\nb\r\n", "a\r\nc\r\n", 4_000_000)
-def test_git_makes_the_new_content_of_the_old(old: str | None, new: str, compared: int) -> None:
+@example("a\r\nb\r\n", "a\r\nc\r\n", 1000)
+def test_git_makes_the_new_content_of_the_old(old: str | None, new: str, edits: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diff, "COMPARED", compared)
+        patch.setattr(diff, "EDITS", edits)
         made = unified(None if old is None else old.encode(), new.encode(), "f")
     if (old or "") == new:
         assert (made.added, made.removed, made.text.count("\n")) == (0, 0, 2)
@@ -59,10 +59,29 @@ def test_what_is_far_apart_is_shown_apart() -> None:
     assert (made.added, made.removed) == (2, 2)
 
 
+@given(TEXTS, TEXTS)
+def test_no_more_lines_are_shown_as_changed_than_have_to_be(old: str, new: str) -> None:
+    a, b = old.split("\n"), new.split("\n")
+    row = list(range(len(b) + 1))
+    for i, line in enumerate(a, 1):
+        row, last = [i], row
+        for j, other in enumerate(b, 1):
+            row.append(last[j - 1] if line == other else 1 + min(last[j], row[j - 1]))
+    made = unified(old.encode(), new.encode(), "f")
+    assert made.added + made.removed <= row[-1] + 2  # the end of the last line counts as a change of that line
+
+
 @pytest.mark.timeout(60)
-def test_the_worst_text_is_compared_in_bounded_work() -> None:
-    """Lines that are all alike, and as many as a file can have: what differs is one block."""
-    old = b"a\nb\n" * 500_000
-    made = unified(old, b"b\n" + old[2:] + b"a\n" * 500_000, "f")
-    assert made.added >= 500_000
-    assert unified(b"a\n" * 1999 + b"x", b"b\na\n" * 1000, "f").text
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"a\nb\n" * 50_000, b"b\n" + b"a\nb\n" * 50_000 + b"a\n" * 50_000),
+        (b"x\n" + b"a\n" * 20_000 + b"y\n", b"a\nb\n" * 99),
+        (b"a\n" * 20_000 + b"y\n", b"b\na\n" * 10_000),
+        (b"".join(b"%d\n" % n for n in range(100_000)), b"".join(b"%d\n" % n for n in range(100_000, 0, -1))),
+    ],
+    ids=["shifted", "alike", "mixed", "reversed"],
+)
+def test_the_worst_texts_are_compared_in_bounded_work(old: bytes, new: bytes) -> None:
+    made = unified(old, new, "f")
+    assert made.added - made.removed == new.count(b"\n") - old.count(b"\n")

@@ -29,7 +29,7 @@ from .searching import search, searched
 
 RESULT = "result:"
 """Begins the path of an earlier result that was too long."""
-REMEMBERED = 64
+REMEMBERED = 16
 """Planned changes kept for calls that were judged and may still run."""
 _WRITES = ("write_file", "edit_file")
 _READ_RESULTS = ("read_file", "grep")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 CONTEXT = 3
 """Lines shown around a change."""
-COMPARED = 4_000_000
-"""Pairs of lines compared at most; beyond it what differs is one block, all of it taken out and put in."""
+EDITS = 400
+"""Lines added and removed up to which the shortest way is looked for; beyond, what differs is shown as one block."""
+STEPS = 8_000_000
+"""Lines compared at most: a long file is given fewer edits. No clock: the same change must always look the same."""
 
 Op = tuple[str, int, int, int, int]
 
@@ -56,15 +57,60 @@ def _groups(before: Sequence[str], after: Sequence[str]) -> Iterator[list[Op]]:
     if not a and not b:
         return
     lead, trail = min(head, CONTEXT), min(tail, CONTEXT)
-    ops = SequenceMatcher(None, a, b).get_opcodes() if len(a) * len(b) <= COMPARED else [_whole(a, b)]
+    ops = _shortest(a, b)
     moved: list[Op] = [(kind, i + head, j + head, k + head, m + head) for kind, i, j, k, m in ops]
     i, k = head + len(a), head + len(b)
     around = [("equal", head - lead, head, head - lead, head), *moved, ("equal", i, i + trail, k, k + trail)]
     yield from _apart([op for op in around if op[1:] != (op[1], op[1], op[3], op[3])])
 
 
-def _whole(a: Sequence[str], b: Sequence[str]) -> Op:
-    return ("replace", 0, len(a), 0, len(b))
+def _shortest(a: Sequence[str], b: Sequence[str]) -> list[Op]:
+    """What leads from `a` to `b` in the fewest lines (Myers, "An O(ND) difference algorithm"), else one block."""
+    numbers: dict[str, int] = {}
+    x, y = ([numbers.setdefault(line, len(numbers)) for line in lines] for lines in (a, b))
+    ops: list[Op] = []
+    i = k = 0
+    for start, other, length in [*_common(x, y), (len(a), len(b), 0)]:
+        if start > i or other > k:
+            ops.append(("replace", i, start, k, other))
+        if length:
+            ops.append(("equal", start, start + length, other, other + length))
+        i, k = start + length, other + length
+    return ops
+
+
+def _common(a: list[int], b: list[int]) -> list[tuple[int, int, int]]:
+    """Runs of equal lines: where in `a`, where in `b`, how many. [] when there are more edits than are looked for."""
+    n, m = len(a), len(b)
+    most = min(EDITS, STEPS // (2 * min(n, m) + 1))
+    if abs(n - m) > most:
+        return []
+    furthest = {1: 0}
+    rounds = []
+    for edits in range(min(most, n + m) + 1):
+        rounds.append(furthest.copy())
+        for k in range(-edits, edits + 1, 2):
+            down = k == -edits or (k != edits and furthest[k - 1] < furthest[k + 1])
+            i = furthest[k + 1] if down else furthest[k - 1] + 1
+            while i < n and i - k < m and a[i] == b[i - k]:
+                i += 1
+            furthest[k] = i
+            if i >= n and i - k >= m:
+                return _way_back(rounds, n, m)
+    return []
+
+
+def _way_back(rounds: list[dict[int, int]], i: int, j: int) -> list[tuple[int, int, int]]:
+    runs = []
+    for edits in range(len(rounds) - 1, -1, -1):
+        furthest, k = rounds[edits], i - j
+        down = k == -edits or (k != edits and furthest[k - 1] < furthest[k + 1])
+        before = furthest[k + 1] if down else furthest[k - 1]
+        start = before if down else before + 1
+        if i > start:
+            runs.append((start, start - k, i - start))
+        i, j = before, before - (k + 1 if down else k - 1)
+    return runs[::-1]
 
 
 def _apart(ops: Sequence[Op]) -> Iterator[list[Op]]:
