@@ -85,9 +85,11 @@ def _named(char: str) -> str:
 def seen(text: str) -> tuple[tuple[str, ...], ...]:
     """Simple commands that stand anywhere in a text which is not understood, as well as they can be read.
 
-    For rules that deny or ask: what is not understood is never allowed by a rule.
+    For rules that deny or ask: what is not understood is never allowed by a rule. Of a text that is too long, none.
     """
-    data = text[:MAX_BYTES].encode("utf-8", "replace")
+    if len(text) > MAX_BYTES:
+        return ()
+    data = text.encode("utf-8", "replace")
     found: list[tuple[str, ...]] = []
     for node in _walk(_tree(data)):
         if node.type == "command" and len(found) < lexer.MAX_COMMANDS:
@@ -102,6 +104,8 @@ _BESIDE = {"variable_assignment", "file_redirect", "herestring_redirect", "hered
 
 def _loosely(data: bytes, node: Node) -> str:
     raw = data[node.start_byte : node.end_byte]
+    if raw.isalnum():
+        return raw.decode()
     try:
         [[word]] = lexer.split(raw.decode("latin-1"))
         raw = word.value.encode("latin-1")

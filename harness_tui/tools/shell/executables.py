@@ -30,7 +30,7 @@ class Executable(NamedTuple):
 def find(name: str) -> Executable | None:
     """The file behind a bare name, or behind an absolute path into those directories; None when there is none."""
     directory, _, base = name.rpartition("/")
-    if base in ("", ".", "..") or (directory and directory not in DIRECTORIES) or "\0" in name:
+    if base in ("", ".", "..") or ("/" in name and directory not in DIRECTORIES) or "\0" in name:
         return None
     for folder in (directory,) if directory else DIRECTORIES:
         if found := _look(f"{folder}/{base}"):
@@ -58,5 +58,5 @@ def named(words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     if not base or base == words[0]:
         return (words,)
     by_name = (base, *words[1:])
-    ours, theirs = find(base), find(words[0])
-    return (by_name,) if ours and ours == theirs else (words, by_name)
+    named_so = find(words[0])
+    return (by_name,) if named_so and named_so == find(base) else (words, by_name)

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from ...sandbox.tree import Escape, Tree
 
+MAX_TEXT = 64 * 1024
 MAX_FILES = 64
 MAX_CANDIDATES = 2_000
 MAX_BYTES = 64 * 1024 * 1024
@@ -81,11 +82,16 @@ def operands(files: Tree, cwd: str, commands: Iterable[tuple[str, ...]], text: s
 
     What is beyond the bounds is said, too.
     """
+    if len(text) > MAX_TEXT:
+        return [f"not bound: the text is longer than {MAX_TEXT // 1024} KiB"]
+    here = files.root / cwd
     found: dict[str, str] = {}
     total = 0
     for number, word in enumerate(_candidates(commands, text)):
         if number >= MAX_CANDIDATES or len(found) >= MAX_FILES:
             return [*found.values(), "what else it names is not bound: too many words or files"]
+        if not os.path.isfile(here / word):
+            continue
         try:
             name, file = _opened(files, cwd, word)
         except (Escape, OSError):
@@ -111,7 +117,7 @@ def _sha256(file: BinaryIO) -> str:
 
 def _candidates(commands: Iterable[tuple[str, ...]], text: str) -> Iterator[str]:
     """Whatever may be a path: words, `--file=`, `-f` and `@` before it, and what stands between marks in the text."""
-    words = [*(word for command in commands for word in command), *_MARKS.split(text)]
+    words = dict.fromkeys((*(word for command in commands for word in command), *_MARKS.split(text)))
     parts = (
         (word, word.partition("=")[2], word.lstrip("@:?+-"), word[2:] if word.startswith("-") else "") for word in words
     )
