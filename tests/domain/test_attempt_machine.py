@@ -138,6 +138,30 @@ def test_any_world_ends_and_folding_gives_the_live_state(data: st.DataObject, re
         assert folded == live
         assert at.pending(folded) == at.pending(live)
     _check_governance(log)
+    _check_barriers(log)
+
+
+def _check_barriers(log: list[ev.Event]) -> None:
+    """Only reads are ever under way together, and results come in the order of the calls."""
+    under_way: dict[str, ev.ToolStarted] = {}
+    for event in log:
+        match event:
+            case ev.ToolStarted(call):
+                together = [*under_way.values(), event]
+                assert len(together) == 1 or {started.risk for started in together} == {"read_only"}
+                assert all(_number(earlier) < _number(call) for earlier in under_way)
+                under_way[call] = event
+            case ev.ToolFinished(call) | ev.ToolRefused(call) if under_way:
+                assert next(iter(under_way), call) == call
+                under_way.pop(call, None)
+            case ev.EnvironmentClosed() | ev.AttemptStarted():
+                pass
+            case ev.ModelRequested():
+                assert not under_way
+
+
+def _number(call: str) -> tuple[int, ...]:
+    return tuple(map(int, call.removeprefix("c").split(".")))
 
 
 def _check_governance(log: list[ev.Event]) -> None:
