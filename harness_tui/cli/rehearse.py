@@ -92,10 +92,14 @@ def known_tool(name: str, spec: RunSpec, trial: Rehearsal) -> None:
     """Raises UsageError that names the nearest tool when there is no `name`."""
     if name in BUILT_IN_TOOLS:
         return
-    known = {*BUILT_IN_TOOLS, *(each.tool.spec.name for each in plugins(spec.workspace, trial.trusts).tools)}
+    known = tool_names(spec.workspace, trial)
     if name not in known:
         near = get_close_matches(name, sorted(known), 1, 0.0)
         raise UsageError(f'There is no tool "{clip(name, 60)}".', f'Did you mean "{near[0]}"?')
+
+
+def tool_names(workspace: str, trial: Rehearsal) -> set[str]:
+    return {*BUILT_IN_TOOLS, *(each.tool.spec.name for each in plugins(workspace, trial.trusts).tools)}
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------
@@ -107,7 +111,10 @@ def load(trial: Rehearsal, file: Path) -> list[Rule]:
     def weigh(rule: Rule, example: Example) -> Subject:
         return trial.subject(anywhere(rule.workspace or os.getcwd()), example)
 
-    return load_rules(file, weigh, time.time_ns() // 1000)
+    def names(workspace: str) -> set[str]:
+        return tool_names(workspace or os.getcwd(), trial)
+
+    return load_rules(file, weigh, names, time.time_ns() // 1000)
 
 
 def always(trial: Rehearsal, approval: str, uses: int, expires: str, workspace: Path | None) -> Rule:

@@ -12,17 +12,20 @@ not_match = [{ tool = "shell_exec", args = { command = "git push --force" } }]
 from __future__ import annotations
 
 import datetime
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from ..domain.errors import UsageError
-from ..domain.rules import Example, Rule, Subject, failing, wrongs
+from ..domain.rules import Example, Rule, Subject, Wrong, failing, wrongs
 from ..domain.safetext import clip
-from .toml_schema import Fault, Problem, fault, parsed, text_of
+from .toml_schema import Fault, Problem, fault, nearest, parsed, text_of
 
 MAX_BYTES = 256 * 1024
 
@@ -51,11 +54,14 @@ class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: tuple[RuleTable, ...]
 
 
-def load_rules(path: Path, weigh: Callable[[Rule, Example], Subject], now: int) -> list[Rule]:
+def load_rules(
+    path: Path, weigh: Callable[[Rule, Example], Subject], tools: Callable[[str], Collection[str]], now: int
+) -> list[Rule]:
     """The rules in `path`, without ids.
 
     Args:
         weigh: what an example call would touch, by the code path of a real call; raises HarnessError for no call.
+        tools: names of the tools there are in a workspace ("" = here): a rule for none of them is misspelt.
         now: us; a relative expiry counts from here.
 
     Raises UsageError (exit 2) with file, line and key.
@@ -64,23 +70,40 @@ def load_rules(path: Path, weigh: Callable[[Rule, Example], Subject], now: int) 
     try:
         source = text_of(raw)
         tables, _ = parsed(source, RuleFile)
-        return [_checked(source, index, table, weigh, now) for index, table in enumerate(tables.rule)]
+        rules = [_read_rule(source, index, table, now) for index, table in enumerate(tables.rule)]
+        for index, rule in enumerate(rules):
+            if wrong := next(wrongs(rule), None) or _for_no_tool(rule, tools) or failing(rule, partial(weigh, rule)):
+                place = (wrong.key,) if wrong.at is None else (wrong.key, wrong.at)
+                raise fault(source, Problem(("rule", index, *place), wrong.text))
+        return rules
     except Fault as error:
         raise UsageError(error.at(str(path))) from None
 
 
-def _checked(source: str, index: int, table: RuleTable, weigh: Callable[[Rule, Example], Subject], now: int) -> Rule:
+def _read_rule(source: str, index: int, table: RuleTable, now: int) -> Rule:
+    """The rule of a table: times in us, its workspace as runs know it."""
+
+    def wrong(key: str, text: str) -> Fault:
+        return fault(source, Problem(("rule", index, key), f'"{key}" in [rule] {text}'))
+
     values: dict[str, Any] = {name: getattr(table, name) for name in table.__struct_fields__}
     try:
-        expires = moment(table.expires, now)
+        values["expires"] = moment(table.expires, now)
     except ValueError as error:
-        raise fault(source, Problem(("rule", index, "expires"), f'"expires" in [rule] {error}')) from None
-    rule = Rule(**{**values, "expires": expires})
-    wrong = next(wrongs(rule), None) or failing(rule, lambda example: weigh(rule, example))
-    if wrong:
-        place = (wrong.key,) if wrong.at is None else (wrong.key, wrong.at)
-        raise fault(source, Problem(("rule", index, *place), wrong.text))
-    return rule
+        raise wrong("expires", str(error)) from None
+    if table.workspace:
+        values["workspace"] = os.path.realpath(os.path.expanduser(table.workspace))
+        if not os.path.isabs(os.path.expanduser(table.workspace)) or not os.path.isdir(values["workspace"]):
+            raise wrong("workspace", "must be the absolute path of a folder that exists")
+    return Rule(**values)
+
+
+def _for_no_tool(rule: Rule, tools: Callable[[str], Collection[str]]) -> Wrong | None:
+    """A rule that denies or asks about a tool that is not there would be taken for a guard."""
+    known = tools(rule.workspace)
+    if any(fnmatchcase(name, rule.tool) for name in known):
+        return None
+    return Wrong("tool", f'there is no tool "{clip(rule.tool, 60)}"{nearest(rule.tool, known)}')
 
 
 def moment(text: str, now: int) -> int:

@@ -201,17 +201,21 @@ def test_rules_are_added_listed_used_and_revoked(engine: Paths, rules: Path) -> 
         ("decision", "decison", 3, 'unknown key "decison" in [rule]; did you mean "decision"?'),
         ("uses = 1", 'uses = "1"', 5, '"uses" in [rule] must be a whole number'),
         ("uses = 1", 'expires = "soon"', 5, '"expires" in [rule] must be like 30d'),
+        ('"browser_fill"\n', '"browser_fil"\n', 11, 'there is no tool "browser_fil"; did you mean "browser_fill"?'),
+        ("uses = 1", 'workspace = "/nowhere"', 5, "absolute path of a folder that exists"),
         ("uses = 1", 'level = "L3"', 5, 'unknown key "level" in [rule]'),
         ("uses = 1", 'command = ["...", "x"]', 5, "only be the last word"),
-        ("#up", "#up", 7, 'example 1 of "not_match" (browser_fill) is what the rule denies'),
+        (
+            '"allow"\ntool = "browser_click"',
+            '"deny"\ntool = "browser_*"',
+            7,
+            '"not_match" (browser_fill) is what the rule denies',
+        ),
         ("selector", "selektor", 6, 'example 1 of "match" (browser_click) is no call'),
     ],
 )
 def test_a_misspelt_rule_is_no_permission(home: Paths, rules: Path, old: str, new: str, line: int, said: str) -> None:
-    source = RULES.replace(old, new, 1)
-    if line == 7:
-        source = source.replace('"allow"', '"deny"').replace('tool = "browser_click"\nuses', 'tool = "browser_*"\nuses')
-    rules.write_text(source)
+    rules.write_text(RULES.replace(old, new, 1))
     done = run(home, "policy", "replay", str(rules), *JSON)
     assert done.code == 2
     assert f"{rules}:{line}: " in done.json["error"]
