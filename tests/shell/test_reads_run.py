@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from harness_tui.tools.shell.executables import find
 from harness_tui.tools.shell.programs import TABLE
 from harness_tui.tools.shell.reads import Reading, prove
 
@@ -20,9 +20,11 @@ from .hostile import Checkout
 
 UNSAFE_TO_TRY = {"date", "hostname"}
 """Were the proof wrong, these would set this machine's clock and name. Their rules are tested by words alone."""
-INSTALLED = sorted(name for name in TABLE if shutil.which(TABLE[name].name) and name not in UNSAFE_TO_TRY)
-EXECUTABLES = {TABLE[name].name: shutil.which(TABLE[name].name) or "" for name in INSTALLED}
-Find = Callable[[str], str]
+EXECUTABLES = {name: found.real for name in TABLE if (found := find(TABLE[name].name))}
+"""As the caller pins them: a version manager's script on the operator's PATH is none of them."""
+INSTALLED = sorted(EXECUTABLES.keys() - UNSAFE_TO_TRY)
+GROUPS = {name: [name] for name in ("git", "rg", "find", "sed")} | {"others": [n for n in INSTALLED if n != "git"]}
+Where = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def tried(checkout: Checkout, words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("trap", ["git diff", "git log -p", "git status", "git show", "git log -1", "rg one"])
-def test_the_traps_work_on_whoever_is_not_hardened(trap: str, tmp_path: Path, program: Find) -> None:
+def test_the_traps_work_on_whoever_is_not_hardened(trap: str, tmp_path: Path, program: Where) -> None:
     checkout = Checkout(tmp_path)
     words = shlex.split(trap)
     checkout.run(program(words[0]), words, {})
@@ -49,19 +51,19 @@ def test_the_traps_work_on_whoever_is_not_hardened(trap: str, tmp_path: Path, pr
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("names", [["git"], ["rg"], ["find"], ["sed"], [n for n in INSTALLED if n != "git"]], ids=str)
+@pytest.mark.parametrize("names", GROUPS.values(), ids=GROUPS)
 def test_no_spelling_of_a_proven_read_changes_or_starts_anything(names: list[str], checkout: Checkout) -> None:
     count: Counter[bool] = Counter()
 
     @settings(
-        max_examples=200, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+        max_examples=120, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
     )
     @given(calls(names))
     def run(words: list[str]) -> None:
         count[tried(checkout, words)] += 1
 
     run()
-    assert count[True] >= 15, "too few were accepted to mean something"
+    assert count[True] >= 10, "too few were accepted to mean something"
 
 
 @pytest.mark.timeout(120)
