@@ -24,6 +24,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 CONNECT = 5.0
 """Seconds for one address to answer."""
+RESOLVE = 10.0
+"""Seconds for the name servers."""
 TRIED = 4
 """Addresses of a host that are tried, one after the other."""
 BUFFER = 64 * 1024
@@ -97,7 +99,8 @@ class Connector:
         if why := guarded(place, self.reach):
             raise Refused(why, _remedy(place))
         try:
-            found = [place.address] if place.address else list(await self._resolver(place.host, place.port))
+            async with asyncio.timeout(RESOLVE):
+                found = [place.address] if place.address else list(await self._resolver(place.host, place.port))
         except (OSError, UnicodeError) as error:
             raise Unreachable(f"{place.host} cannot be found: {_said(error)}.") from None
         if not found:
