@@ -59,11 +59,11 @@ def doctor(fix: bool, purpose: str | None, output_format: Format) -> None:
 def gather(*, for_tests: bool = False) -> list[Check]:
     """Run all checks. Each really tries the thing; the browser's starts driver and browser (about a second)."""
     from ..config.paths import Paths
-    from .checks import keys, machine, node, parts, state
+    from .checks import keys, machine, node, parts, sandboxes, state
 
     paths = Paths.default()
     found = [machine.python(), machine.package(), machine.sqlite(), *state.all_of(paths), machine.terminal()]
-    found += [*keys.all_of(), browser()]
+    found += [*keys.all_of(), *sandboxes.all_of(for_tests=for_tests), browser()]
     return found + ([*parts.programs(), node.aimock()] if for_tests else [])
 
 

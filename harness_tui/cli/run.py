@@ -159,11 +159,14 @@ def _task(prompt: str, path: Path | None, given: dict[str, Any], limits: dict[st
 
     from ..config.taskfile import load_task
     from ..domain.errors import UsageError
+    from .tool_names import ToolNames
 
     if bool(prompt) == (path is not None):
         raise UsageError("Give either a TASK in quotes or --task FILE.")
     base = (
-        load_task(path, budget=_settings().run_budget) if path else plain_task(prompt, browser=bool(given["start_url"]))
+        load_task(path, ToolNames(), budget=_settings().run_budget)
+        if path
+        else plain_task(prompt, browser=bool(given["start_url"]))
     )
     changed: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if "sandbox" in changed:
@@ -182,9 +185,9 @@ def _checked(task: TaskFile) -> TaskFile:
     """Hold what flags changed against the rules a task file is held against."""
     from ..config.task_rules import problems
     from ..domain.errors import UsageError
-    from ..domain.task import BUILT_IN_TOOLS
+    from .tool_names import ToolNames
 
-    for problem in problems(task, BUILT_IN_TOOLS):
+    for problem in problems(task, ToolNames()):
         raise UsageError(problem.text[:1].upper() + problem.text[1:] + ("" if problem.text.endswith("?") else "."))
     return task
 

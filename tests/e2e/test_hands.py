@@ -129,3 +129,26 @@ def test_reads_need_no_decision_and_show_what_is_there(home: Paths, tmp_path: Pa
     assert done.code == 0 and done.json["state"] == "succeeded", done.err
     told = [m["content"] for seen in server.seen[-1:] for m in seen.body["messages"] if m["role"] == "tool"]
     assert len(told) == 4 and all("kept" in text for text in told), told
+
+
+def test_an_agent_cannot_approve_or_end_anything_from_within_a_command(home: Paths, tmp_path: Path) -> None:
+    """Even with no sandbox, and told where the state is: the engine does not answer what its own tools started."""
+    workspace = workspace_in(tmp_path)
+    program = f"HARNESS_TUI_HOME={home.home} {ARGV[0]} -m harness_tui runs cancel --all"
+    asks = call("shell_exec", json.dumps({"command": f"{program}; setsid -w env {program}"}), "c1")
+    with model_server(asks, say("tried")) as server:
+        waiting = go(home, workspace, *run_words(server.url, "L2", "--no-wait", "--sandbox", "none"))
+        assert waiting.code == 4, waiting.err
+        (asked,) = run(home, "approvals", "list", "--output-format", "json").json
+        shown = run(home, "approvals", "show", asked["id"], "--output-format", "json").json
+        assert asked["risk"] == "high" and "could reach this console's own controls" in shown["facts"].values()
+        run(home, "engine", "start")
+        try:
+            assert run(home, "approvals", "approve", asked["id"], "--digest", asked["digest"][:16]).code == 0
+            go(home, workspace, "runs", "tail", waiting.json["run"])
+        finally:
+            run(home, "engine", "stop")
+    told = [m["content"] for seen in server.seen for m in seen.body["messages"] if m["role"] == "tool"]
+    row = run(home, "runs", "show", waiting.json["run"], "--output-format", "json").json
+    assert row["state"] != "cancelled" and len(told) == 1, told
+    assert told[0].count("harness-tui: ") == 2 and "being cancelled" not in told[0], told
