@@ -1,4 +1,4 @@
-"""Everyday reads run without a question: the share that does not is counted over a list that nothing was tuned to."""
+"""Everyday reads run without a question: the share that does not is counted over a fixed list of 300."""
 
 from __future__ import annotations
 
