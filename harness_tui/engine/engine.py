@@ -93,6 +93,7 @@ class Engine:
             clock=clock,
             rules=self._rulebook.rules,
             used=self._rulebook.used,
+            claim=self._rulebook.claim,
             trusts=self._rulebook.trusts,
             searxng=settings.file.search.url,
         )

@@ -77,7 +77,7 @@ class Rehearsal:
             paths=paths,
             trusts=lambda path, digest: self.trusts(path, digest),
             rules=lambda: self.rules,
-            used=lambda: self.used,
+            used=lambda _: self.used,
         )
         self._worlds: dict[tuple[str, bytes], RunEnvironment] = {}
         self._runner = asyncio.Runner()

@@ -27,15 +27,26 @@ class Rulebook:
         self._views = views
         self._note = note
         self._clock = clock
+        self._claims: dict[str, str] = {}
         self._given = max((number(ident) for ident in views().rules), default=0)
 
     def rules(self) -> Sequence[Rule]:
         """All that were not revoked; whether one holds here and now is for the judgement to say."""
         return standing(self._views().rules)
 
-    def used(self) -> Mapping[str, int]:
-        """Calls each rule has allowed."""
-        return {ident: row.used for ident, row in self._views().rules.items() if row.used}
+    def used(self, session: str = "") -> Mapping[str, int]:
+        """Calls each rule has allowed, those included that are about to start in other worlds than `session`."""
+        counts = {ident: row.used for ident, row in self._views().rules.items() if row.used}
+        for ident in (ident for other, ids in self._claims.items() if other != session for ident in ids.split()):
+            counts[ident] = counts.get(ident, 0) + 1
+        return counts
+
+    def claim(self, session: str, ids: str) -> None:
+        """Rules (ids, separated by spaces) allow the call that a world is about to start; "" = it has started."""
+        if ids:
+            self._claims[session] = ids
+        else:
+            self._claims.pop(session, None)
 
     def trusts(self, path: str, digest: str) -> bool:
         """Whether the operator trusts the workspace with exactly this content."""

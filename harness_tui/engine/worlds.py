@@ -52,7 +52,8 @@ class Sources:
         redaction: learns every secret before it is used.
         prices: the operator's own, by model.
         dropped: parameters an endpoint is known to refuse, by its name.
-        rules, used: the operator's rules as they are now, and how often each has allowed a call.
+        rules: the operator's as they are now.
+        used, claim: of a world (its session): how often each rule has allowed a call, and which are about to.
         trusts: whether the operator trusts a workspace with exactly the content of that hash.
         searxng: the operator's own search engine, or "".
     """
@@ -63,7 +64,8 @@ class Sources:
     paths: Paths = field(default_factory=Paths.default)
     clock: Clock = field(default_factory=SystemClock)
     rules: Callable[[], Sequence[Rule]] = tuple
-    used: Callable[[], Mapping[str, int]] = dict
+    used: Callable[[str], Mapping[str, int]] = lambda _: {}
+    claim: Callable[[str, str], None] = lambda *_: None
     trusts: Callable[[str, str], bool] = lambda *_: False
     searxng: str = ""
     redaction: Redaction = field(default_factory=Redaction)
@@ -169,7 +171,8 @@ def environment(
         sandbox=sandbox,
         browser=browser,
         rules=sources.rules,
-        used=sources.used,
+        used=lambda: sources.used(session),
+        claim=lambda ids: sources.claim(session, ids),
         where=lambda: Where(spec.workspace, run, sources.clock.now()),
     )
 

@@ -13,7 +13,7 @@ from ..domain.approval import Judgement
 from ..domain.events import Event
 from ..domain.messages import ToolCall, ToolSpec
 from ..domain.policy import Weighed, judge
-from ..domain.rules import Rule, Where
+from ..domain.rules import RULE_ID, Rule, Where
 from ..domain.seams import Interlude, Performed, ToolOutcome, Verdict
 from ..domain.task import Level
 from ..sandbox.base import Sandbox
@@ -45,6 +45,8 @@ class RunEnvironment:
         offered: names the task asks for; None = all. At L1 only tools that may read are shown to the model.
         sandbox: where files and children are; None when no tool has any.
         rules, used: the operator's rules as they are now, and how often each has allowed a call.
+        claim: told the ids of the rules that allow the call about to start, "" once it has: no two runs can have the
+            last use of a rule.
         where: workspace, run and time of a judgement.
     """
 
@@ -58,12 +60,13 @@ class RunEnvironment:
         browser: BrowserBox | None = None,
         rules: Callable[[], Sequence[Rule]] = no_rules,
         used: Used = never_used,
+        claim: Callable[[str], None] = lambda _: None,
         where: Callable[[], Where] = here_and_now,
     ) -> None:
         self.sandbox = sandbox
         self._boxes = (*boxes, browser) if browser else tuple(boxes)
         self._browser = browser
-        self._rules, self._used, self._where = rules, used, where
+        self._rules, self._used, self._claim, self._where = rules, used, claim, where
         self._turns = {box: asyncio.Lock() for box in self._boxes if not box.concurrent}
         self._box_of = {name: box for box in reversed(self._boxes) for name in box.tools}
         if offered is not None:
@@ -91,6 +94,7 @@ class RunEnvironment:
             raise
 
     async def close(self) -> None:
+        self._claim("")
         for box in reversed(self._boxes):
             await box.close()
         if self.sandbox:
@@ -101,7 +105,9 @@ class RunEnvironment:
         weighed = await self.weigh(call, level)
         if isinstance(weighed, Judgement):
             return weighed
-        return judge(weighed, level, self._rules(), self._where(), self._used())
+        judged = judge(weighed, level, self._rules(), self._where(), self._used())
+        self._claim(judged.rule if judged.verdict == "allow" and judged.rule.startswith(RULE_ID) else "")
+        return judged
 
     async def weigh(self, call: ToolCall, level: Level) -> Weighed | Judgement:
         """What the call would do, before level and rules are heard; a refusal where it is not well formed."""
@@ -114,6 +120,7 @@ class RunEnvironment:
         return await box.weigh(call, level)
 
     async def perform(self, call: ToolCall) -> ToolOutcome:
+        self._claim("")  # it has started: the use is counted
         box = self._box_of[call.name]
         async with self._turns.get(box) or nullcontext():
             return await box.perform(call)

@@ -147,3 +147,32 @@ async def test_a_run_hears_rules_as_they_are_when_it_calls(
     assert [x.rule for x in told if isinstance(x, ToolStarted)] == ["R-1", ""]
     assert [(x.why, x.text) for x in told if isinstance(x, ToolRefused)] == [("rule", "Not c.")]
     await engine.close(now=True)
+
+
+async def test_no_two_runs_have_the_last_use_of_a_rule(
+    home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await Engine.open(home)
+    names = [f"{number}.txt" for number in range(6)]
+    await engine.send(AddRule(Rule("allow", "write_file", path="*.txt", uses=2), "me"))
+    scripts = iter([call("write_file", path=name, content="x") for name in names])
+    monkeypatch.setattr(worlds, "model", lambda *_: ScriptedModel(next(scripts), say("done")))
+    task = TaskFile("write", tools=("write_file",))
+    spec = RunSpec(task, ModelSpec("test", "scripted"), workspace=str(tmp_path), attempts=1)
+    runs = await asyncio.gather(*(engine.send(StartRun(spec)) for _ in names))
+    ends = await asyncio.gather(*(over(engine, reply.id) for reply in runs))
+    assert sum(end.startswith("A-") for end in ends) == 4
+    assert sum((tmp_path / name).exists() for name in names) == book(engine).used()["R-1"] == 2
+    await engine.close(now=True)
+
+
+async def test_a_claim_binds_other_worlds_until_the_use_is_counted(home: Paths) -> None:
+    engine = await Engine.open(home)
+    await engine.send(AddRule(PUSH, "me"))
+    rules = book(engine)
+    rules.claim("r1/1", "R-1 R-2")
+    assert (rules.used("r1/1"), rules.used("r2/1")) == ({}, {"R-1": 1, "R-2": 1})
+    rules.claim("r1/1", "")
+    rules.claim("r1/1", "")
+    assert rules.used("r2/1") == {}
+    await engine.close()
