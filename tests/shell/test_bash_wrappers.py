@@ -26,6 +26,7 @@ UNDERSTOOD = (
     *("flock -n lock rm x", "flock lock -c 'rm x'", "busybox rm x", "sh -c 'rm x'", "bash -ec 'ls; rm x'"),
     *("bash --norc -c 'sudo rm x'", "watch -n 5 rm x", "watch -x rm x", "ssh host rm x", "ssh -p 22 host 'ls; rm x'"),
     *("find . -name '*.py' -exec rm {} \\;", "find . -exec ls {} + -execdir rm {} \\;", "/bin/sudo /bin/env rm x"),
+    *("sh -c -e 'rm x'", "bash -c -- 'rm x'", "sh -x -c 'rm x' name"),
     *("sudo -- rm x", "ls | sudo rm x", "env sh -c 'nice sh -c \"rm x\"'", "sudo /usr/bin/time -p rm x"),
 )  # fmt: skip
 
@@ -47,6 +48,7 @@ NOT_UNDERSTOOD = (
     *("bash -o pipefail -c 'rm x'", "zsh -c 'rm x'", "fish -c 'rm x'", "sh -c 'rm $x'", "sh -c 'cd a; rm x'"),
     *("ssh -o ProxyCommand=x host rm x", "ssh host 'rm $x'", "find . -exec sh -c 'rm {}' \\;", "parallel rm ::: x"),
     *("taskset 1 rm x", "strace -f rm x", "time rm x", "A=1 rm x", "ls > y; sudo rm x", "timeout --weird=1 5 rm x"),
+    *("bash -c -l 'rm x'", "sh -c +e 'rm x'"),
     *("echo $(sudo rm x)", "sudo nice " * 5 + "rm x", "rm x &", "(nohup rm x)", "if ls; then rm x; fi"),
 )  # fmt: skip
 

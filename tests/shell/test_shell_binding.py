@@ -187,7 +187,7 @@ async def test_unchanged_it_runs_exactly_what_was_shown(tmp_path, pinned, call):
     [ran] = sandbox.commands
     assert ran.cwd == "deep/down"
     if call[0] == "shell_exec":
-        assert ran.argv == ("bash", "--norc", "--noprofile", "-c", call[1]["command"])
+        assert ran.argv == ("bash", "--norc", "--noprofile", "-c", "--", call[1]["command"])
         assert ran.executable == str(pinned / "bash")
         assert ran.env == {}
     else:

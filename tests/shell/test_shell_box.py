@@ -196,6 +196,7 @@ async def test_how_it_ended_is_said(hand):
         "kill -9 $$": "killed by a signal; nothing it started is left, no output",
         "sleep 60": "stopped after 0.2 s; nothing it started is left, no output",
         "printf 'a\\377b'": "exit 0\na\ufffdb",
+        "-x 2>/dev/null || echo $-": "exit 0\nhBc\n",
     }.items():
         _, outcome = await hand.run("shell_exec", command=f"{command};", timeout=0.2 if "60" in command else 60)
         assert outcome.text == said

@@ -153,7 +153,7 @@ def _bash(sandbox: Sandbox, text: str, script: Script | str, why: str, folder: p
     ]
     if "controls" not in sandbox.enforced:
         facts.append(Fact("warning", _CONTROLS))
-    argv = ("bash", "--norc", "--noprofile", "-c", text)
+    argv = ("bash", "--norc", "--noprofile", "-c", "--", text)
     too_long = len(text.encode("utf-8", "replace")) > MAX_TEXT
     missing = f"The command is longer than {MAX_TEXT // 1024} KiB; write it to a file and run that." if too_long else ""
     missing = missing or folder.problem or ("" if bash else "bash is not installed.")

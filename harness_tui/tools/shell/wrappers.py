@@ -175,17 +175,21 @@ def _commands_of(name: str, text: str) -> tuple[Words, ...]:
 
 def _shell(name: str, words: Words) -> tuple[Words, ...]:
     """`sh -c TEXT`; `sh FILE` is a plain command, its file's bytes are in the digest."""
-    for at, word in enumerate(words[1:], 1):
+    at, text = 1, False
+    while at < len(words) and words[at].startswith(("-", "+")):
+        word = words[at]
+        at += 1
+        if word == "--":
+            break
         cluster = _CLUSTER.fullmatch(word)
-        if not word.startswith(("-", "+")):
-            return ()
         if word in ("--norc", "--noprofile", "--posix"):
             continue
         if not cluster or set(cluster[1]) - set("ceux") or name not in _LIKE_BASH:
             raise _Unknown(f"{name} {word} is not read here")
-        if "c" in cluster[1]:
-            return _commands_of(name, " ".join(words[at + 1 : at + 2]))
-    raise _Unknown(f"{name} runs what it reads from its input")
+        text = text or "c" in cluster[1]
+    if at == len(words):
+        raise _Unknown(f"{name} runs what it reads from its input")
+    return _commands_of(name, words[at]) if text else ()
 
 
 def _starts_a_shell(words: Words) -> tuple[Words, ...]:
