@@ -48,6 +48,7 @@ NOT_UNDERSTOOD = (
     *("bash -o pipefail -c 'rm x'", "zsh -c 'rm x'", "fish -c 'rm x'", "sh -c 'rm $x'", "sh -c 'cd a; rm x'"),
     *("ssh -o ProxyCommand=x host rm x", "ssh host 'rm $x'", "find . -exec sh -c 'rm {}' \\;", "parallel rm ::: x"),
     *("taskset 1 rm x", "strace -f rm x", "time rm x", "A=1 rm x", "ls > y; sudo rm x", "timeout --weird=1 5 rm x"),
+    *("command rm x", "exec rm x", "eval 'rm x'", "trap 'rm x' EXIT", "r''m x > y", "\\rm x &", "! rm x"),
     *("bash -c -l 'rm x'", "sh -c +e 'rm x'"),
     *("echo $(sudo rm x)", "sudo nice " * 5 + "rm x", "rm x &", "(nohup rm x)", "if ls; then rm x; fi"),
 )  # fmt: skip

@@ -62,6 +62,7 @@ _LIKE_BASH = ("sh", "bash", "dash")
 OPAQUE = (
     *("parallel", "runuser", "setpriv", "setarch", "taskset", "chrt", "numactl", "fakeroot", "xvfb-run", "systemd-run"),
     *("strace", "ltrace", "bwrap", "firejail", "proot", "capsh", "start-stop-daemon", "dbus-run-session", "unbuffer"),
+    *("command", "builtin", "exec", "eval", "trap", "coproc"),
     *("pkexec", "sg", "run0", "torsocks", "proxychains", "faketime", "daemonize", "cpulimit", "prlimit", "softlimit"),
 )
 """Others that run a command; nobody reads their options here."""
