@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ..domain.errors import SandboxError, SetupError
-from . import child, hidden, view
+from . import child, git, hidden, view
 from .base import Command, Finished, Guarantee, Sandbox
 from .tree import Tree
 
@@ -68,6 +69,7 @@ class Bubblewrap(Sandbox):
         self._network = network
         self._kind: view.Kind = "write" if writable else "read"
         self._made = False
+        self._links: tuple[Path, ...] = ()
         self._program = program(places)
 
     @property
@@ -78,6 +80,7 @@ class Bubblewrap(Sandbox):
     async def open(self) -> None:
         if not self._program:
             raise SandboxError("bubblewrap is not installed.", "Install the package bubblewrap.")
+        self._links = await asyncio.to_thread(git.links, self.workspace)
 
     async def close(self) -> None:
         await super().close()
@@ -92,7 +95,7 @@ class Bubblewrap(Sandbox):
             self._keep_place()
         read = [*self._read, *resolver(network=self._network)]
         try:
-            mounts = view.narrow(self.workspace, home, read, self.files.hidden, kind=self._kind)
+            mounts = view.narrow(self.workspace, home, read, self.files.hidden, kind=self._kind, links=self._links)
         except OSError as error:
             raise SetupError(f"The workspace {self.workspace} cannot be read: {error.strerror}.") from None
         return await child.run(

@@ -148,6 +148,19 @@ def call(cwd: Path, *args: str, env: Mapping[str, str] | None = None) -> tuple[i
     return run(args, repo_overrides(run(FILTERS, {})[1]))
 
 
+def links(checkout: Path) -> tuple[Path, ...]:
+    """Submodules in the index, at or below `checkout`; () where there is no repository. Blocking.
+
+    The operator's `git status` looks into each of them and obeys what it finds there.
+    """
+    try:
+        code, said, _ = call(checkout, "ls-files", "--stage", "-z")
+    except SandboxError:
+        return ()  # no git, so none that would look
+    listed = [] if code else [line.partition("\t")[2] for line in said.split("\0") if line.startswith("160000 ")]
+    return tuple(checkout / path for path in listed)
+
+
 def folders(checkout: Path) -> tuple[Path, ...]:
     """Where a linked worktree keeps its part of the repository, and the repository: real paths, both outside of it.
 

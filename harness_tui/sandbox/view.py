@@ -31,18 +31,36 @@ class Mount(msgspec.Struct, frozen=True):
 
 
 def narrow(
-    workspace: Path, home: Path, read: Iterable[Path], hidden: Collection[Path], *, kind: Kind = "write"
+    workspace: Path,
+    home: Path,
+    read: Iterable[Path],
+    hidden: Collection[Path],
+    *,
+    kind: Kind = "write",
+    links: Iterable[Path] = (),
 ) -> list[Mount]:
-    """The system, the workspace (to `write` or to `read`), `read`, and nothing else of the host."""
+    """The system, the workspace, `read`, and nothing else of the host.
+
+    Args:
+        kind: of the workspace, write or read.
+        links: submodules in it.
+    """
     system = [path for path in SYSTEM if os.path.isdir(path) and not os.path.islink(path)]
     mounts = [*_all("read", [*map(Path, system), *read]), *_all("private", [Path("/tmp"), home])]
-    return _settled([*mounts, *_workspace(workspace, kind), *_all("hide", hidden)])
+    return _settled([*mounts, *_workspace(workspace, kind, links), *_all("hide", hidden)])
 
 
-def wide(worktree: Path, read: Iterable[Path], hidden: Collection[Path], *, kind: Kind = "write") -> list[Mount]:
+def wide(
+    worktree: Path,
+    read: Iterable[Path],
+    hidden: Collection[Path],
+    *,
+    kind: Kind = "write",
+    links: Iterable[Path] = (),
+) -> list[Mount]:
     """All that the operator sees but what is hidden, and a /tmp of its own; at most `worktree` can be written."""
     mounts = [*_all("read", [Path("/"), *read]), *_all("private", [Path("/tmp")])]
-    return _settled([*mounts, *_workspace(worktree, kind), *_all("hide", hidden)])
+    return _settled([*mounts, *_workspace(worktree, kind, links), *_all("hide", hidden)])
 
 
 def words(mounts: Iterable[Mount]) -> list[str]:
@@ -76,7 +94,7 @@ def _all(kind: Kind, paths: Iterable[Path]) -> list[Mount]:
     return [Mount(path, kind) for path in paths if kind == "private" or path.exists()]
 
 
-def _workspace(workspace: Path, kind: Kind) -> list[Mount]:
+def _workspace(workspace: Path, kind: Kind, links: Iterable[Path]) -> list[Mount]:
     """The workspace, and read-only in it what the operator's own programs execute or obey at its top.
 
     Its `.git` is read as a whole: a child that could rename it would plant hooks and settings in a new one.
@@ -86,7 +104,19 @@ def _workspace(workspace: Path, kind: Kind) -> list[Mount]:
         Mount(workspace, kind),
         *_all("read", [path for path in guarded if not path.is_symlink()]),
         *_all("read", git.folders(workspace)),
+        *(mount for link in links for mount in _submodule(workspace, link, kind)),
     ]
+
+
+def _submodule(workspace: Path, link: Path, kind: Kind) -> list[Mount]:
+    """Its `.git` is read, or all of it where it has none yet; no folder on the way can be moved away."""
+    if link.is_symlink() or not link.is_dir() or os.path.realpath(link) != str(link):
+        return []
+    kept = link / ".git"
+    way = [folder for folder in [link, *link.parents] if folder != workspace and folder.is_relative_to(workspace)]
+    if not kept.exists():
+        return [Mount(link, "read"), *(Mount(folder, kind) for folder in way[1:])]
+    return [Mount(kept, "read"), *(Mount(folder, kind) for folder in way)]
 
 
 def _settled(mounts: Iterable[Mount]) -> list[Mount]:

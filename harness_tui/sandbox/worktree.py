@@ -63,6 +63,7 @@ class Worktree(Sandbox):
         self._bwrap = bwrap
         self._scratch = Scratch(scratch)
         self._git: dict[str, str] = {}
+        self._links: tuple[Path, ...] = ()
 
     async def open(self) -> None:
         await asyncio.to_thread(self._prepare)
@@ -85,7 +86,11 @@ class Worktree(Sandbox):
         read = [*self._read, *git.folders(self.path), *bubblewrap.resolver(network=self._network)]
         return await child.run(
             bubblewrap.arguments(
-                self._bwrap, view.wide(root, read, self._hidden, kind=self._kind), command, cwd, network=self._network
+                self._bwrap,
+                view.wide(root, read, self._hidden, kind=self._kind, links=self._links),
+                command,
+                cwd,
+                network=self._network,
             ),
             executable=self._bwrap,
             cwd=Path("/"),
@@ -110,6 +115,7 @@ class Worktree(Sandbox):
         if prefix:
             (self.path / prefix).mkdir(parents=True, exist_ok=True)
             self.files = Tree(self.path / prefix, self.files.hidden)
+        self._links = git.links(self.files.root)
 
     def _add(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ async def test_it_writes_the_workspace_and_nothing_else(sandbox: Bubblewrap, wor
         assert "Read-only" in (await sh(sandbox, f"touch {place}/x")).output, place
     # These are its own, and go with it.
     await sh(sandbox, f"touch ~/x /tmp/x /dev/shm/x {tmp_path}/x")
-    assert not (Path.home() / "x").exists()
+    assert not (hidden.of_operator() / "x").exists()
     assert not (tmp_path / "x").exists()
     assert "x" not in os.listdir("/tmp")
 
@@ -69,7 +69,7 @@ async def test_it_reads_the_system_and_the_workspace_only(sandbox: Bubblewrap, w
         assert "root:" not in done.output
     done = await sh(sandbox, "ls -A ~ /root /home /run /var /sys /mnt /srv 2>/dev/null; ls -A state")
     assert {line for line in done.output.splitlines() if line and not line.endswith(":")} <= {
-        part for place in (workspace, Path.home()) for part in place.parts
+        part for place in (workspace, hidden.of_operator()) for part in place.parts
     }
 
 

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from harness_tui.sandbox import child, limits
-from harness_tui.sandbox.base import Finished
+from harness_tui.sandbox.base import Command, Finished
+from harness_tui.sandbox.none import NoSandbox
 
 PYTHON = f"exec {sys.executable} -I -S -c"
 # Each prints the pids of what it leaves behind, one a line.
@@ -113,27 +114,42 @@ async def test_who_ends_its_nanny_ends_itself(tmp_path: Path) -> None:
 ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from harness_tui.sandbox import child
+from harness_tui.sandbox.base import Command
+from harness_tui.sandbox.bubblewrap import Bubblewrap
+from harness_tui.sandbox.none import NoSandbox
 folder = Path(sys.argv[1])
-text = "trap '' TERM; setsid sleep 600 & echo $PPID $$ $! > pids; sleep 600; sleep 600"
-asyncio.run(child.run(
-    ["bash", "-c", text], executable="/bin/bash", cwd=folder, env=child.clean(folder, folder), deadline=600))
+made = NoSandbox(folder, scratch=folder / "x") if sys.argv[2] == "none" else Bubblewrap(folder, hidden=())
+text = "trap '' TERM; setsid sleep 600 & echo > began; sleep 600; sleep 600"
+asyncio.run(made.run(Command(("bash", "-c", text), "/bin/bash", deadline=600)))
 """
 
 
-def test_nothing_is_left_of_an_engine_that_is_killed(tmp_path: Path) -> None:
-    fifo = tmp_path / "pids"
+@pytest.mark.parametrize("kind", ["none", "bubblewrap"])
+def test_nothing_is_left_of_an_engine_that_is_killed(tmp_path: Path, kind: str) -> None:
+    fifo = tmp_path / "began"
     os.mkfifo(fifo)
-    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(tmp_path)])
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(tmp_path), kind])
     try:
-        handles = [os.pidfd_open(int(word)) for word in fifo.read_text().split()]
+        fifo.read_text()
+        below = psutil.Process(engine.pid).children(recursive=True)
+        handles = [os.pidfd_open(process.pid) for process in below]
     finally:
         engine.send_signal(signal.SIGKILL)
         engine.wait()
-    assert len(handles) == 3
+    assert len(handles) >= 3
     for handle in handles:
         assert select.select([handle], [], [], 30)[0], "it lives on"
         os.close(handle)
+
+
+async def test_the_scratch_directory_goes_however_deep_it_became(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    sandbox = NoSandbox(tmp_path, scratch=scratch)
+    text = "for i in {1..3000}; do mkdir d && cd d || exit 1; done"
+    done = await sandbox.run(Command(("bash", "-c", f"cd $TMPDIR && {text} > /dev/null"), "/bin/bash", deadline=60))
+    assert done.code == 0
+    await sandbox.close()
+    assert not scratch.exists()
 
 
 async def test_control_groups_are_taken_away_again(tmp_path: Path) -> None:
