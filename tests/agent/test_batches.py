@@ -15,6 +15,9 @@ from harness_tui.domain.events import Event, name_of
 from harness_tui.domain.messages import Answer, Text, ToolCall, ToolResult, Usage
 from harness_tui.domain.seams import Verdict
 from harness_tui.journal.journal import Journal
+from harness_tui.tools.box import Toolbox
+from harness_tui.tools.environment import RunEnvironment
+from harness_tui.tools.tool import tool
 
 from .taped import Taped, plays_the_same
 from .worlds import Bench, ManualClock, ScriptedModel, call, say
@@ -194,6 +197,28 @@ async def test_a_recording_of_a_batch_that_was_cut_short(
         _, task = await b.crash(task)
     await task
     await plays_the_same(b)
+
+
+class OnePage(Toolbox):
+    """Tools that share one thing."""
+
+    concurrent = False
+    busy = False
+
+    @tool(risk="read_only")
+    async def read_page(self, n: int) -> str:
+        """Read it."""
+        assert not self.busy, "somebody else is reading"
+        self.busy = True
+        await asyncio.sleep(0)
+        self.busy = False
+        return str(n)
+
+
+async def test_a_box_may_take_its_calls_one_at_a_time() -> None:
+    world = RunEnvironment((OnePage(),))
+    asked = (world.perform(ToolCall(f"t{n}", "read_page", {"n": n})) for n in range(5))
+    assert [(o.ok, o.text) for o in await asyncio.gather(*asked)] == [(True, str(n)) for n in range(5)]
 
 
 # -- the same call again and again -------------------------------------------------------------------------------------

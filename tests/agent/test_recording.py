@@ -22,7 +22,7 @@ from harness_tui.journal.journal import Journal
 from harness_tui.models.cassette.form import load
 
 from .taped import Taped, journal, plays_the_same
-from .worlds import Cents, ManualClock, call, say
+from .worlds import FEW, Cents, ManualClock, call, say
 
 __all__ = ["journal"]
 
@@ -207,8 +207,7 @@ def _item(step: str) -> Any:
         case "unknown":
             return call("lok")
         case "both":
-            asked = (ToolCall("x", "look"), ToolCall("x", "look", {"n": 2}), ToolCall("y", "poke"))
-            return Answer((Text("a"), *asked), Usage(9, 9), "tool_calls")
+            return Answer((ToolCall("x", "look"), ToolCall("z", "look"), ToolCall("y", "poke")), FEW, "tool_calls")
         case "retry" | "broken" | "context" | "auth":
             return ModelError(f"{step}.", kind=step, spent=3 if step == "broken" else 0)
         case "paused" | "cut":

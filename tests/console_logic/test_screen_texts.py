@@ -12,7 +12,8 @@ from harness_tui.console.arming import SETTLE
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Flow
 
-from .scene import NOW, US, Bench, Log, batch, busy, hands, spending
+from .hands import hands
+from .scene import NOW, US, Bench, Log, batch, busy, spending
 
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40), (200, 60))
