@@ -55,19 +55,18 @@ class Tree:
     is needed (FIFOs, devices, sockets), and OSError for everything the file system says.
 
     Attributes:
-        root: absolute and real.
+        root: absolute and real, whatever it was given as.
         hidden: absolute paths that do not exist for tools (the state folder, the socket's).
     """
 
     def __init__(self, root: Path, hidden: Collection[Path] = (), *, openat2: bool | None = None) -> None:
         """`openat2`: whether to use that call; None = if the kernel has it."""
-        self.root = root
+        self.root = Path(os.path.realpath(root))  # now: where a link leads later is none of our root
         self.hidden = frozenset(hidden)
         self._openat2 = openat2
-        inside = {each for path in self.hidden for each in (path, Path(os.path.realpath(path))) if each != root}
-        self._names = [
-            tuple(str(each.relative_to(root)).casefold().split("/")) for each in inside if each.is_relative_to(root)
-        ]
+        paths = {*self.hidden, *(Path(os.path.realpath(path)) for path in self.hidden)} - {self.root}
+        below = [path.relative_to(self.root) for path in paths if path.is_relative_to(self.root)]
+        self._names = [tuple(str(path).casefold().split("/")) for path in below]
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._opening, self._writing = threading.Lock(), threading.Lock()

@@ -204,6 +204,18 @@ def test_a_root_that_was_replaced_is_not_followed(tree: Tree, tmp_path: Path) ->
         tree.scan()
 
 
+def test_a_root_given_by_a_link_is_what_the_link_led_to(tmp_path: Path) -> None:
+    (tmp_path / "real" / "state").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    tree = Tree(tmp_path / "link", [tmp_path / "link" / "state"])
+    tree.replace("x", b"1")
+    assert (tree.root, tree.scan()) == (tmp_path / "real", [Entry("x", "file")])
+    tree.close()
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("elsewhere")
+    assert tree.scan() == [Entry("x", "file")]
+
+
 def test_a_mount_is_not_entered(tree: Tree) -> None:
     """A root with mounts in it, as every system's own is."""
     system = Tree(Path("/"), openat2=tree._openat2)
