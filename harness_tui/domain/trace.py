@@ -22,7 +22,7 @@ class TraceLine(msgspec.Struct, frozen=True):
         at: us.
         run: root run id; `stream` the run whose event it is.
         state: a state word of the glyph set: run | wait | ask | done | fail | cancel | doubt | retry | note.
-        kind: model | tool | ask | login | verify | step | frame | budget | engine: what `/kind:` filters on.
+        kind: model | tool | ask | login | verify | step | frame | budget | policy | engine: what `/kind:` filters on.
         text: safe text, one line.
     """
 
@@ -113,6 +113,14 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.BudgetSet(scope=scope, tokens=tokens, usd=usd, by=by):
             limits = [f"{tokens:,} tok" if tokens else "", "" if usd is None else dollars(usd)]
             return "note", "budget", f"{scope}: {' and '.join(filter(None, limits)) or 'no limit'}, set by {by}"
+        case ev.RuleAdded(rule=rule):
+            return "note", "policy", f"{rule.id}: {rule.decision} {rule.tool}, added by {rule.by}"
+        case ev.RuleRevoked(id=ident, by=by):
+            return "note", "policy", f"{ident} revoked by {by}"
+        case ev.WorkspaceTrusted(path=path, by=by):
+            return "note", "policy", f"{path} trusted by {by}"
+        case ev.WorkspaceDistrusted(path=path, by=by):
+            return "note", "policy", f"{path} no longer trusted, by {by}"
         case ev.LoopStopped(stopped_by=by, reason=reason, claim=claim):
             return "note", "step", f"stopped by {by}: {reason}" + (f'  claim: "{claim}"' if claim else "")
         case ev.Verified(passed=passed, reason=reason):

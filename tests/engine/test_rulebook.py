@@ -12,6 +12,7 @@ from harness_tui.domain.errors import UsageError
 from harness_tui.domain.events import ToolRefused, ToolStarted, Write, needs_power
 from harness_tui.domain.rules import Rule
 from harness_tui.domain.task import ModelSpec, RunSpec, TaskFile
+from harness_tui.domain.trace import line
 from harness_tui.engine import worlds
 from harness_tui.engine.engine import Engine
 from harness_tui.engine.rulebook import Rulebook
@@ -102,8 +103,14 @@ async def test_decisions_of_the_operator_survive_power_loss(home: Paths) -> None
     for command in (AddRule(PUSH, "me"), RevokeRule("R-1", "me"), TrustWorkspace("/w", DIGEST, "me")):
         await engine.send(command)
     await engine.send(DistrustWorkspace("/w", "me"))
-    told = [e.event for e in await engine.journal.stream("engine")][-4:]
-    assert all(map(needs_power, told))
+    told = (await engine.journal.stream("engine"))[-4:]
+    assert all(needs_power(envelope.event) for envelope in told)
+    assert [(drawn.kind, drawn.text) for drawn in map(line, told) if drawn] == [
+        ("policy", "R-1: allow shell_exec, added by me"),
+        ("policy", "R-1 revoked by me"),
+        ("policy", "/w trusted by me"),
+        ("policy", "/w no longer trusted, by me"),
+    ]
     assert await engine.journal.check() == []
     await engine.close()
 
