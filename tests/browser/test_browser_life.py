@@ -21,6 +21,7 @@ from harness_tui.tools.browser.processes import alive
 from harness_tui.tools.browser.session import file_name
 
 from .agent_hand import Hand, vote_task
+from .traps import datagrams
 
 NOWHERE = TaskFile(prompt="look", start_url="http://127.0.0.1:9/")
 KEEPS = """<script>(async () => {
@@ -209,6 +210,13 @@ async def test_two_environments_share_nothing(news_site) -> None:
         assert told == ["nothing", "cookie local database cache", "nothing"]
         profiles = [set(processes.values("--user-data-dir=", hand.box._chromium._marker)) for hand in (one, two)]
         assert profiles[0] and profiles[1] and not profiles[0] & profiles[1]
+
+
+async def test_n14_the_windowed_browser_sends_no_datagrams_either(news_site) -> None:
+    """Its switch for WebRTC has another name than the headless shell's."""
+    site = news_site()
+    async with Hand(vote_task(site)) as hand:
+        assert await datagrams(hand, site) == 0
 
 
 async def test_a_browser_nobody_uses_is_closed_and_lost(news_site) -> None:

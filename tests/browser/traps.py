@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 
+from .agent_hand import Hand
+from .news_site import NewsSite
+
 _FRAMED = "<iframe srcdoc=\"<meta http-equiv=refresh content='0;url={url}'>\"></iframe>"
 _POSTED = "<iframe name=f></iframe><form target=f method=post action={url}></form><script>document.forms[0].submit()"
 _WORKER = "new Worker(URL.createObjectURL(new Blob([\"fetch('{url}', {{mode: 'no-cors'}})\"])))"
@@ -90,11 +93,20 @@ async def _end(server: asyncio.Server) -> None:
     server.close()
 
 
-class Datagrams(asyncio.DatagramProtocol):
-    """Counts what comes to a UDP port."""
+async def datagrams(hand: Hand, site: NewsSite) -> int:
+    """How many reach a UDP port of loopback while a page of the site tries WebRTC and WebTransport to it."""
+    seen: list[bytes] = []
 
-    def __init__(self) -> None:
-        self.seen = 0
+    class Port(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            seen.append(data)
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        self.seen += 1
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Port, ("127.0.0.1", 0))
+    try:
+        site.pages["/p/rtc"] = DATAGRAMS.replace("PORT", str(transport.get_extra_info("sockname")[1]))
+        await hand.do("browser_navigate", url=f"{site.origin}/p/rtc")
+        done = "gathered.textContent && told.textContent"
+        await hand.box._there.page.wait_for_function(done, timeout=20_000)
+    finally:
+        transport.close()
+    return len(seen)

@@ -17,6 +17,8 @@ FLAGS = (
     # The proxy's name is the only one that Chromium can resolve, addresses included: whatever does not go through the
     # proxy of its context goes nowhere.
     f"--host-resolver-rules=MAP {_NAME} 127.0.0.1, MAP * ~NOTFOUND",
+    # The windowed browser and the headless shell hear different names of it.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
 )
