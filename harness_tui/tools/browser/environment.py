@@ -220,8 +220,7 @@ class BrowserBox(Toolbox):
         rule = self._login if self._with_login and self._with_verify and self._task.verify is not None else None
         with self._using() as world:
             found = await world.bounded(look.baseline(rule, signed_in=self._signed_in), VERIFY_SECONDS)
-        hidden: dict[str, Any] = json.loads(world.redaction(json.dumps(found)))
-        return hidden, world.notes()
+        return json.loads(world.redaction(json.dumps(found))), world.notes()
 
     async def goal(self, done: Sequence[Performed], baseline: dict[str, Any] | None) -> str:
         """Why the goal is reached, or "". Raises EnvironmentLost."""
