@@ -62,7 +62,7 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
     passed = verdict.passed if verdict else (None if state == "interrupted" else False)
     judged = verdict is not None and verdict.passed is not None and not code
     reason = verdict.reason if verdict and judged else (stop.reason if stop else a.lost)
-    if passed is None and state == "ended" and a.done and not any(call.ok for call in a.done):
+    if passed is None and state == "ended" and (a.done or a.refused) and not any(call.ok for call in a.done):
         # No verifier is needed to see that nothing came of it.
         tried = f"nothing it tried worked: {a.last_result[:200]}"
         passed, reason = False, f"{reason}; {tried}" if stopped_by == "guardrail" else tried
@@ -101,6 +101,9 @@ def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
     if last.passed:
         return ev.RunFinished("succeeded", True, last.reason, last.claim, last.stopped_by, 0)
     if last.passed is None:
+        before = [each for each in s.ended if each.passed is False and not each.interrupted]
+        if before and not last.tools:  # it claims what an earlier attempt failed at, and did nothing itself
+            return ev.RunFinished("failed", False, before[-1].reason, last.claim, last.stopped_by, 1)
         limited = last.stopped_by == "guardrail"
         if acted or limited:
             why = last.reason if limited else UNVERIFIED

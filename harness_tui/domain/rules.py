@@ -29,6 +29,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         commands: every simple command it runs, wrappers unwrapped, as plain words; `[0]` is the program's name.
         paths: files it writes or reads, relative to the workspace, `/` between parts.
+        mentions: further paths that a command names: enough to deny it or to ask, nothing an allow rule has to cover.
         hosts: `host` or `host:port` it would connect to, lower case, no default port.
         understood: False when part of it could not be read for sure; then no rule can allow it.
         action: digest of everything its card shows (`approval.action_digest`); "" where no rule asks for it.
@@ -40,6 +41,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     hosts: tuple[str, ...] = ()
     understood: bool = True
     action: str = ""
+    mentions: tuple[str, ...] = ()
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -109,7 +111,7 @@ def touches(rule: Rule, subject: Subject) -> bool:
         return True
     return (
         any(command_matches(rule.command, words) for words in subject.commands if rule.command)
-        or any(path_matches(rule.path, path) for path in subject.paths if rule.path)
+        or any(path_matches(rule.path, path) for path in (*subject.paths, *subject.mentions) if rule.path)
         or any(host_matches(rule.host, host) for host in subject.hosts if rule.host)
     )
 

@@ -78,8 +78,10 @@ _ENV = {
     "GIT_ALLOW_PROTOCOL": "",
 }
 
-FILTERS: tuple[str, ...] = ("config", "-z", "--name-only", "--get-regexp", r"^filter\.")
-"""Arguments that list a repository's filter settings, for `repo_overrides`. Exit code 1 = it has none."""
+WORKTREE = "core.worktree"
+FILTERS: tuple[str, ...] = ("config", "-z", "--name-only", "--get-regexp", r"^(filter\.|core\.worktree$)")
+"""Arguments that list a repository's filter settings, for `repo_overrides`, and whether it names other files as its
+own (WORKTREE). Exit code 1 = neither."""
 
 
 def hardened(args: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -117,7 +119,8 @@ def repo_overrides(listed: str) -> dict[str, str]:
 
     By variables, not `-c`: there a filter called `a=b` could not be named.
     """
-    names = sorted({key.split(".", 1)[1].rpartition(".")[0] for key in listed.split("\0") if key.count(".") > 1})
+    keys = [key for key in listed.split("\0") if key.startswith("filter.") and key.count(".") > 1]
+    names = sorted({key.split(".", 1)[1].rpartition(".")[0] for key in keys})
     pairs: list[tuple[str, str]] = []
     for name in names:
         pairs += [(f"filter.{name}.{part}", "") for part in ("clean", "smudge", "process")]

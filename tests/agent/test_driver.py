@@ -114,7 +114,7 @@ async def test_expiry_is_not_a_denial(journal: Journal) -> None:
     await b.asks()
     await asyncio.sleep(0.01)
     while not task.done():
-        await b.clock.advance(3600)
+        await b.clock.pass_by(3600)
     assert (b.row.exit, b.row.stopped_by) == (4, "expired")
     assert journal.views.approvals["A-1"].state == "expired"
 
@@ -228,7 +228,7 @@ async def test_retries_are_seen_and_wait_on_the_clock(journal: Journal) -> None:
     assert "503" in b.row.last
     await asyncio.sleep(0.01)
     while not task.done():
-        await b.clock.advance(30)
+        await b.clock.pass_by(30)
     assert (b.row.answer, b.row.exit) == ("ok", 0)
 
 

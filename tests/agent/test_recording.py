@@ -54,7 +54,7 @@ async def test_retries_a_price_and_a_half_answer(journal: Journal, tmp_path: Pat
     b = Taped(journal, tmp_path / "c", *script, price=Cents())
     _, task = await b.start()
     while not task.done():
-        await b.clock.advance(30)
+        await b.clock.pass_by(30)
     assert b.row.attempts == 2, "the world is closed while the model asks for so long a wait"
     await plays_the_same(b)
 
@@ -79,7 +79,7 @@ async def test_a_decision_after_the_world_was_parked_and_one_nobody_made(journal
     await b.asks()
     await asyncio.sleep(0.01)
     while not task.done():
-        await b.clock.advance(3600)
+        await b.clock.pass_by(3600)
     assert b.row.stopped_by == "expired"
     await plays_the_same(b)
 

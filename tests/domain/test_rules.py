@@ -192,3 +192,10 @@ def test_examples_are_held_against_the_rule(
     wrong = failing(rule, weigh)
     assert (wrong.text if wrong else "").startswith(said)
     assert bool(wrong) is bool(said)
+
+
+def test_a_path_a_command_only_mentions_is_denied_and_asked_but_need_not_be_allowed() -> None:
+    call = Subject("shell_exec", (("cp", "secrets/key", "x"),), mentions=("secrets/key", "x"))
+    assert touches(Rule("deny", "*", path="secrets/**"), call)
+    assert not touches(Rule("deny", "*", path="other/**"), call)
+    assert allows([Rule("allow", "shell_exec", command=("cp", "..."))], call)

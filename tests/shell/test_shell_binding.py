@@ -184,7 +184,8 @@ async def test_unchanged_it_runs_exactly_what_was_shown(tmp_path, pinned, call):
     again = await hand.judge(asked)
     assert action_digest(again.proposal) == action_digest(shown.proposal)
     assert (await hand.environment.perform(asked)).ok
-    [ran] = sandbox.commands
+    # git is asked for its content filters first.
+    [ran] = [command for command in sandbox.commands if "--get-regexp" not in command.argv]
     assert ran.cwd == "deep/down"
     if call[0] == "shell_exec":
         assert ran.argv == ("bash", "--norc", "--noprofile", "-c", "--", call[1]["command"])
@@ -194,8 +195,9 @@ async def test_unchanged_it_runs_exactly_what_was_shown(tmp_path, pinned, call):
         assert ran.executable == str(pinned / call[1]["program"])
         for name, value in ran.env.items():
             assert f"{name}={value}" in facts(shown)["environment"].splitlines()
+    before = len(sandbox.commands)
     assert not (await hand.environment.perform(asked)).ok  # one judgement, one run
-    assert len(sandbox.commands) == 1
+    assert len(sandbox.commands) == before
 
 
 async def test_words_with_spaces_are_shown_apart(tmp_path, pinned):

@@ -88,7 +88,9 @@ STREAMS = {
     ),
     "openai-responses": sse(*responses_events.streamed([responses_events.message("1. Found https://c.example")])),
     "gemini": sse(
-        gemini_events.event({"text": "1. Found https://c.example"}, finish="STOP", usageMetadata=gemini_events.usage(12, 9))
+        gemini_events.event(
+            {"text": "1. Found https://c.example"}, finish="STOP", usageMetadata=gemini_events.usage(12, 9)
+        )
     ),
 }
 ASKED = {

@@ -40,6 +40,7 @@ class AttemptState(msgspec.Struct):
         measured: (tokens, messages): what the first so many messages cost by the server's own count.
         squeezed: the conversation was too long for the model, so a smaller window of it is shown.
         pauses: turns in a row that the provider interrupted.
+        refused: a call of it did not run.
         denied: action digests the operator refused: never asked again in this attempt.
         last_call: the newest call asked for.
         spilled: blobs that hold whole results.
@@ -80,6 +81,7 @@ class AttemptState(msgspec.Struct):
     stop: ev.LoopStopped | None = None
     verdict: ev.Verified | None = None
     refusal: str = ""
+    refused: bool = False
     acted: bool = False
     tools: list[str] = []
     lost: str = ""
@@ -195,6 +197,7 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
                 s.effects.append((started, s.done[-1]))
             s.messages.append(Message("tool", (ToolResult(at.call.id, tool, text, ok),)))
         case ev.ToolRefused(call, tool, why, text):
+            s.refused = True
             at = s.calls[call]
             at.state = "settled"
             if why in ("denied", "expired"):

@@ -66,7 +66,7 @@ def parse(text: str) -> Script | str:
 
 def unreadable(text: str) -> str:
     """Why nobody can read this text for what it is (control, invisible or look-alike characters), or ""."""
-    shown = text.replace("\n", " ").replace("\t", " ")
+    shown = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")  # a lone CR overwrites what was shown
     if shown.isascii() and shown.isprintable():
         return ""
     for char in shown:

@@ -12,7 +12,9 @@ from ...domain.messages import Risk, ToolCall
 from ...domain.policy import Weighed
 from ...domain.seams import ToolOutcome
 from ...domain.task import Level
-from ...sandbox.base import Sandbox
+from ...sandbox import git
+from ...sandbox.base import Command, Sandbox
+from ...sandbox.tree import Escape
 from ..box import Toolbox, shortened
 from ..tool import tool
 from . import plan as plans
@@ -85,10 +87,25 @@ class ShellBox(Toolbox):
         if plan.command is None or plan.missing:
             return ToolOutcome(False, f"{call.name} was not run: {plan.missing}")
         try:
-            finished = await self.sandbox.run(plan.command)
+            command = (
+                await self._filterless(plan.command) if plan.reads and plan.command.argv[0] == "git" else plan.command
+            )
+            finished = await self.sandbox.run(command)
         except HarnessError as error:
             return ToolOutcome(False, f"{call.name} was not run: {error}")
         return outcome(finished, plan.command.deadline)
+
+    async def _filterless(self, command: Command) -> Command:
+        """Without the content filters this repository names, which git would run for files it only compares.
+
+        Raises Escape for a repository that says its files are elsewhere, unless the sandbox holds reads in.
+        """
+        words, env = git.hardened(git.FILTERS)
+        asked = Command(("git", *words), command.executable, command.cwd, env, command.deadline)
+        listed = (await self.sandbox.run(asked)).output
+        if git.WORKTREE in listed.split("\0") and "reads" not in self.sandbox.enforced:
+            raise Escape("The repository's core.worktree names other files than the workspace's.", "Use shell_exec.")
+        return msgspec.structs.replace(command, env={**command.env, **git.repo_overrides(listed)})
 
     async def _plan(self, call: ToolCall) -> Plan:
         """Blocking, since it looks at files: on a thread."""

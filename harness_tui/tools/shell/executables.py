@@ -5,6 +5,7 @@ Never on the operator's PATH, never in the workspace, never in `.`; so nothing t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from typing import NamedTuple
@@ -24,7 +25,9 @@ class Executable(NamedTuple):
     modified: int
 
     def __str__(self) -> str:
-        return f"{self.real} (inode {self.device}:{self.inode}, {self.size} bytes, changed {self.modified})"
+        """Its path, and 12 digits that change when it is another file, or was written."""
+        facts = f"{self.path} {self.device} {self.inode} {self.size} {self.modified}"
+        return f"{self.real} #{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 
 
 def find(name: str) -> Executable | None:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -75,6 +76,17 @@ def holds_hidden(files: Tree, path: str) -> bool:
     """Whether something tools must not see lies beneath this path."""
     whole = files.root / path
     return any(Path(os.path.realpath(each)).is_relative_to(whole) for each in files.hidden)
+
+
+def mentions(files: Tree, cwd: str, commands: Iterable[tuple[str, ...]], text: str) -> tuple[str, ...]:
+    """Paths of the workspace that any word may mean, there or not: what a rule on a path is held against."""
+    found: dict[str, None] = {}
+    for word in islice(_candidates(commands, text[:MAX_TEXT]), MAX_CANDIDATES):
+        try:
+            found[beneath(files, cwd, word)] = None
+        except Escape:
+            continue
+    return tuple(found)
 
 
 def operands(files: Tree, cwd: str, commands: Iterable[tuple[str, ...]], text: str) -> list[str]:

@@ -84,7 +84,7 @@ def reading(
     if found and found.real.startswith(f"{files.root}/"):
         raise Escape(f"{found.path} leads to {found.real}, which tools can write.", "Use another program.")
     facts = (
-        Fact("runs", shlex.join(proven.words)),
+        Fact("runs", _line(proven.words)),
         Fact("cwd", folder.described),
         Fact("executables", _executable(proven.program)),
         Fact("environment", _environment(proven.env)),
@@ -141,7 +141,7 @@ def _bash(sandbox: Sandbox, text: str, script: Script | str, why: str, folder: p
     bash = executables.find("bash")
     facts = [
         Fact("command", text),
-        Fact("runs", "\n".join(map(shlex.join, commands)) or "nothing that could be read"),
+        Fact("runs", "\n".join(map(_line, commands)) or "nothing that could be read"),
         Fact("no plain read", unsafe or why),
         Fact("cwd", folder.described),
         Fact("bash", str(bash) if bash else "not installed"),
@@ -158,7 +158,12 @@ def _bash(sandbox: Sandbox, text: str, script: Script | str, why: str, folder: p
     missing = f"The command is longer than {MAX_TEXT // 1024} KiB; write it to a file and run that." if too_long else ""
     missing = missing or folder.problem or ("" if bash else "bash is not installed.")
     return Plan(
-        Subject("shell_exec", tuple(by_name), understood=not unsafe),
+        Subject(
+            "shell_exec",
+            tuple(by_name),
+            mentions=places.mentions(sandbox.files, folder.path, found.commands, text),
+            understood=not unsafe,
+        ),
         tuple(facts),
         f"shell_exec: {text}",
         "med" if sandbox.enforced >= _UNDOABLE else "high",
@@ -179,3 +184,8 @@ def _executable(name: str) -> str:
 
 def _environment(env: dict[str, str]) -> str:
     return "\n".join(f"{name}={value}" for name, value in sorted(env.items())) or "nothing beyond the clean set"
+
+
+def _line(words: Iterable[str]) -> str:
+    """A command on one line: a line feed within a word must not look like the next command."""
+    return shlex.join(words).replace("\n", "\\n")
