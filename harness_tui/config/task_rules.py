@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from urllib.parse import SplitResult, urlsplit
 
+from ..domain.network.reach import problem
 from ..domain.safetext import clip
 from ..domain.task import Goal, Login, PageCondition, SandboxTable, Stories, TaskFile, Verify
 from .model_rules import model_problems
@@ -56,11 +57,9 @@ def _tools(tools: tuple[str, ...], known: Collection[str]) -> Iterator[Problem]:
 
 
 def _hosts(hosts: tuple[str, ...]) -> Iterator[Problem]:
-    from ..domain.hosts import problem
-
     for index, host in enumerate(hosts):
         if wrong := problem(host):
-            yield Problem(("allow_hosts", index), f'{_quoted(host)} of "allow_hosts" {wrong}')
+            yield Problem(("allow_hosts", index), wrong.rstrip("."))
 
 
 def _sandbox(sandbox: SandboxTable) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from . import hosts
 from .errors import HarnessError
+from .network.reach import problem
 
 RULE_ID = "R-"
 """How the id of every rule begins, and of nothing else that may decide."""
@@ -214,8 +214,8 @@ def wrongs(rule: Rule) -> Iterator[Wrong]:
         yield from _too_wide(rule)
     if rule.path.startswith(("/", "~", "./")) or ".." in rule.path.split("/") or "//" in rule.path:
         yield Wrong("path", '"path" is relative to the workspace, like "docs/**"')
-    if rule.host and (wrong := hosts.problem(rule.host)):
-        yield Wrong("host", f'"host" {wrong}')
+    if rule.host and (wrong := problem(rule.host)):
+        yield Wrong("host", wrong.rstrip("."))
     if rule.workspace and (not rule.workspace.startswith("/") or ".." in rule.workspace.split("/")):
         yield Wrong("workspace", '"workspace" must be an absolute path')
     if rule.uses < 0:

@@ -135,8 +135,8 @@ def environment(
         own_search: the model's own web search.
         rehearsed: it will not be opened: a sandbox that cannot be had makes calls refused, not the run.
     """
+    from ..domain.network.reach import Reach
     from ..tools.environment import RunEnvironment
-    from ..tools.network.reach import Reach
 
     task, run = spec.task, root_of(session).partition(".")[0]
     wanted = set(task.tools)

@@ -47,7 +47,6 @@ class ManualClock:
         for _ in range(20):
             await asyncio.sleep(0)
 
-
     async def pass_by(self, seconds: float) -> None:
         """Move on if somebody sleeps; else let what really takes time (a thread, a file) go on first."""
         if self._sleepers:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness_tui.domain.network.reach import Reach
 from harness_tui.domain.redaction import HIDDEN, Redaction
 from harness_tui.domain.seams import Performed
 from harness_tui.domain.task import BROWSER_TOOLS, Login, TaskFile
@@ -18,7 +19,6 @@ from harness_tui.tools.browser.login import LoginRule
 from harness_tui.tools.browser.policy import Rules, covers, malformed, normalise, origin, trusted, with_id
 from harness_tui.tools.browser.tools import SPECS
 from harness_tui.tools.browser.verify import performed
-from harness_tui.tools.network.reach import Reach
 
 BASE = "http://news.example/list/front?p=1"
 

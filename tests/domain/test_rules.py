@@ -147,7 +147,7 @@ def test_scope_expiry_and_uses(rule: Rule, used: int, holds: bool) -> None:
         (Rule("deny", "t", path="/etc/**"), "relative to the workspace"),
         (Rule("deny", "t", path="a/../../b"), "relative to the workspace"),
         (Rule("deny", "t", host="*"), '"host" '),
-        (Rule("deny", "t", host="http://a"), "must be a host"),
+        (Rule("deny", "t", host="http://a"), "is no host"),
         (Rule("deny", "t", workspace="here"), "absolute"),
         (Rule("deny", "t", uses=-1), "0 or more"),
         (Rule("deny", "t", action="abc"), "64 hex digits"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_tui.tools.network.addresses import private
+from harness_tui.domain.network.addresses import private
 
 from .wire import words
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness_tui.domain.network.reach import Reach
+from harness_tui.domain.network.targets import Target, target
 from harness_tui.tools.network.connect import Connector, Refused, Unreachable
-from harness_tui.tools.network.reach import Reach
-from harness_tui.tools.network.targets import Target, target
 
 from .wire import Site, answering, connects, response
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness_tui.domain.errors import HarnessError
-from harness_tui.tools.network.addresses import private
+from harness_tui.domain.network.addresses import private
+from harness_tui.domain.network.reach import Reach
+from harness_tui.domain.network.targets import Target, authority, target
 from harness_tui.tools.network.connect import Connector
-from harness_tui.tools.network.reach import Reach
-from harness_tui.tools.network.targets import Target, authority, target
 from harness_tui.tools.web.fetch import Limits, fetch
 
 from .wire import Site, connects, response

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from harness_tui.domain.network.reach import Reach
 from harness_tui.tools.network import proxy as proxy_module
 from harness_tui.tools.network.proxy import NOTED, Proxy
-from harness_tui.tools.network.reach import Reach
 
 from .wire import Site, answering, connects, response, words
 

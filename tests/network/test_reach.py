@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness_tui.domain.errors import UsageError
-from harness_tui.tools.network.reach import Reach, problem
-from harness_tui.tools.network.targets import Target, authority, target
+from harness_tui.domain.network.reach import Reach, problem
+from harness_tui.domain.network.targets import Target, authority, target
 
 from .wire import words
 

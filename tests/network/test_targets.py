@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from harness_tui.domain.network.reach import Reach
+from harness_tui.domain.network.targets import MAX_URL, Target, authority, target
 from harness_tui.tools.network.connect import guarded
-from harness_tui.tools.network.reach import Reach
-from harness_tui.tools.network.targets import MAX_URL, Target, authority, target
 
 from .wire import words
 

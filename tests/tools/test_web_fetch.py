@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from harness_tui.domain.messages import ToolCall
+from harness_tui.domain.network.reach import Reach
+from harness_tui.domain.network.targets import Target, target
 from harness_tui.domain.rules import Rule
 from harness_tui.domain.seams import ToolOutcome
 from harness_tui.domain.task import Level
 from harness_tui.tools.environment import RunEnvironment
 from harness_tui.tools.network.connect import Connector
-from harness_tui.tools.network.reach import Reach
-from harness_tui.tools.network.targets import Target, target
 from harness_tui.tools.web.box import TOO_LONG, WebBox
 from harness_tui.tools.web.fetch import follows
 from harness_tui.tools.web.search import NONE

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness_tui.domain.messages import ToolCall
+from harness_tui.domain.network.reach import Reach
 from harness_tui.domain.seams import ToolOutcome
-from harness_tui.tools.network.reach import Reach
 from harness_tui.tools.web.box import WebBox
 from harness_tui.tools.web.decode import FLOOR, Body, Undecodable
 from harness_tui.tools.web.fetch import Limits

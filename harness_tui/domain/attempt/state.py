@@ -40,7 +40,7 @@ class AttemptState(msgspec.Struct):
         measured: (tokens, messages): what the first so many messages cost by the server's own count.
         squeezed: the conversation was too long for the model, so a smaller window of it is shown.
         pauses: turns in a row that the provider interrupted.
-        refused: a call of it did not run.
+        refused: a call that made sense was not let run.
         denied: action digests the operator refused: never asked again in this attempt.
         last_call: the newest call asked for.
         spilled: blobs that hold whole results.
@@ -197,7 +197,7 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
                 s.effects.append((started, s.done[-1]))
             s.messages.append(Message("tool", (ToolResult(at.call.id, tool, text, ok),)))
         case ev.ToolRefused(call, tool, why, text):
-            s.refused = True
+            s.refused = s.refused or why in ("policy", "rule", "level")
             at = s.calls[call]
             at.state = "settled"
             if why in ("denied", "expired"):

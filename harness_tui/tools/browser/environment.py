@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...domain.errors import HarnessError, UsageError
 from ...domain.events import Event, LoginHandled
 from ...domain.messages import ToolCall, ToolSpec
+from ...domain.network.reach import Reach
 from ...domain.policy import Weighed
 from ...domain.redaction import Redaction
 from ...domain.seams import Blobs, EnvironmentLost, Interlude, Performed, ToolOutcome, Vault, Verdict
 from ...domain.task import Level, TaskFile
 from ..box import Toolbox
-from ..network.reach import Reach
 from . import scripts
 from .before import VERIFY_SECONDS, Before
 from .chromium import Chromium, sandboxed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from ...domain.network.reach import Reach
+from ...domain.network.targets import target
 from ..network.proxy import NOTED, Proxy
-from ..network.reach import Reach
-from ..network.targets import target
 
 if TYPE_CHECKING:
     from playwright.async_api import ProxySettings, Response

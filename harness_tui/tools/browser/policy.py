@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 
+from ...domain.network.reach import Reach
+from ...domain.network.targets import target
 from ...domain.task import TaskFile
-from ..network.reach import Reach
-from ..network.targets import target
 
 MAX_HREFS = 5_000
 _PORTS = {"http": 80, "https": 443}

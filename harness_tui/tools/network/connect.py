@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 
 from ...domain.errors import HarnessError
-from .addresses import private
-from .reach import Reach
-from .targets import Target
+from ...domain.network.addresses import private
+from ...domain.network.reach import Reach
+from ...domain.network.targets import Target
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) -> its IP addresses, the preferred ones first. Raises OSError."""

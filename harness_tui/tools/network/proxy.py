@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from ...domain.errors import HarnessError
+from ...domain.network.reach import Reach
+from ...domain.network.targets import Target, authority, target
 from .connect import BUFFER, Connector, Refused, Resolver, Streams, resolve
 from .heads import Head, Malformed, body, read_request, read_response, until_end, written
-from .reach import Reach
-from .targets import Target, authority, target
 
 CONNECTIONS = 256
 """Open at once; a browser keeps fewer, one more is answered 503."""

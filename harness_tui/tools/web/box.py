@@ -11,14 +11,14 @@ from pydantic import Field
 from ...domain.errors import HarnessError
 from ...domain.events import Fact
 from ...domain.messages import ToolCall
+from ...domain.network.reach import Reach
+from ...domain.network.targets import Target, target
 from ...domain.policy import Weighed
 from ...domain.rules import Subject
 from ...domain.seams import ToolOutcome
 from ...domain.task import Level
 from ..box import Toolbox, shortened
 from ..network.connect import Connector, guarded
-from ..network.reach import Reach
-from ..network.targets import Target, target
 from ..tool import tool
 from . import text
 from .fetch import Limits, Page, fetch

@@ -12,9 +12,9 @@ from urllib.parse import urljoin
 import msgspec
 
 from ...domain.errors import HarnessError
+from ...domain.network.reach import Reach
+from ...domain.network.targets import PORTS, Target, target
 from ..network.connect import Connector, Refused, Streams, guarded
-from ..network.reach import Reach
-from ..network.targets import PORTS, Target, target
 from .decode import CODINGS, Body
 
 _MOVED = (301, 302, 303, 307, 308)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...domain.errors import UsageError
+from ..errors import UsageError
 from .targets import MAX_HOST, Target, authority, target
 
 __all__ = ["Reach", "Target", "authority", "problem", "target"]
