@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..domain.approval import Judgement
 from ..domain.events import Event
@@ -18,7 +18,9 @@ from ..domain.seams import Interlude, Performed, ToolOutcome, Verdict
 from ..domain.task import Level
 from ..sandbox.base import Sandbox
 from .box import Toolbox
-from .browser.environment import BrowserBox
+
+if TYPE_CHECKING:
+    from .browser.environment import BrowserBox
 
 NOTHING = Verdict(None, "nothing verified the claim")
 

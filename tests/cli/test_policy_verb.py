@@ -118,7 +118,7 @@ def test_a_check_says_what_would_happen_and_leaves_nothing(
         (("--tool", "browser_click", "--args", "{"), "--args is not JSON"),
         (("--tool", "browser_click", "--args", "[]"), "--args must be one JSON object"),
         (("--tool", "browser_click", "--level", "L4"), "'L4' is not one of"),
-        (("--tool", "browser_click", "--allow-host", "http://x"), "must be a host"),
+        (("--tool", "browser_click", "--allow-host", "http://x"), "is no host"),
         (("--tool", "browser_click", "--task", "/nowhere.toml"), "There is no task file"),
         (("--tool", "browser_click", "--workspace", "/nowhere"), "There is no folder"),
     ],

@@ -146,7 +146,7 @@ def test_scope_expiry_and_uses(rule: Rule, used: int, holds: bool) -> None:
         (Rule("deny", "t", command=("a", "...", "b")), "only be the last word"),
         (Rule("deny", "t", path="/etc/**"), "relative to the workspace"),
         (Rule("deny", "t", path="a/../../b"), "relative to the workspace"),
-        (Rule("deny", "t", host="*"), '"host" '),
+        (Rule("deny", "t", host="*"), "too wide"),
         (Rule("deny", "t", host="http://a"), "is no host"),
         (Rule("deny", "t", workspace="here"), "absolute"),
         (Rule("deny", "t", uses=-1), "0 or more"),
