@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -47,16 +49,24 @@ def _browser_pid(hand: Hand) -> int:
     return next(p.pid for p in hand.box._chromium.processes() if marker in psutil.Process(p.pid).cmdline())
 
 
-async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site, tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def own_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary directory of the test's own; short, for a browser's socket has a path of at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="own-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+        monkeypatch.undo()
+
+
+async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site, own_tmp, monkeypatch) -> None:
     site = news_site()
     site.pages["/p/noisy"] = (
         "<a id=pop href=/p/other target=_blank>pop</a><a id=load href=/file>file</a>"
         "<button id=ask onclick=\"this.textContent = confirm('Really?')\">ask</button>"
         "<input id=up type=file><script>addEventListener('beforeunload', (e) => { e.preventDefault() })</script>"
     )
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(own_tmp / "home"))
     async with Hand(vote_task(site)) as hand:
         await hand.do("browser_navigate", url=f"{site.origin}/p/noisy")
         for selector in ("#pop", "#load", "#up"):
@@ -66,7 +76,7 @@ async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site, tmp_pa
         assert (await hand.do("browser_url")).text == f"{site.origin}/p/noisy"
         pages = hand.box._there._context.pages
         assert len(pages) == 1
-        assert not [found for found in tmp_path.rglob("*") if found.is_file() and found.read_bytes() == b"abc"]
+        assert not [found for found in own_tmp.rglob("*") if found.is_file() and found.read_bytes() == b"abc"]
         assert (await hand.do("browser_navigate", url=f"{site.origin}/news")).ok, "a page may not keep the agent"
     notes = " | ".join(event.text for event in hand.events if isinstance(event, ToolNoted))
     for word in (
@@ -76,7 +86,7 @@ async def test_what_a_page_does_by_itself_is_refused_and_noted(news_site, tmp_pa
         'a confirm dialog was dismissed: "Really?"',
     ):
         assert word in notes
-    left = [found for found in tmp_path.iterdir() if found.name != "home"]
+    left = [found for found in own_tmp.iterdir() if found.name != "home"]
     assert left == [], "neither profile nor download outlives the browser"
 
 
@@ -153,9 +163,7 @@ async def test_a_crashed_page_is_lost(news_site) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["browser", "driver", "both"])
-async def test_close_ends_everything_however_hung(news_site, frozen: str, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+async def test_close_ends_everything_however_hung(news_site, frozen: str, own_tmp) -> None:
     hand = Hand(vote_task(news_site()))
     await hand.world.open()
     running = hand.box._chromium.processes()
@@ -163,10 +171,10 @@ async def test_close_ends_everything_however_hung(news_site, frozen: str, tmp_pa
     driver = psutil.Process(browser).ppid()
     for pid in {"browser": [browser], "driver": [driver], "both": [browser, driver]}[frozen]:
         os.kill(pid, signal.SIGSTOP)
-    assert list(tmp_path.iterdir())
+    assert list(own_tmp.iterdir())
     await asyncio.wait_for(hand.world.close(), 12)
     assert not [p for p in running if alive(p)]
-    assert list(tmp_path.iterdir()) == []
+    assert list(own_tmp.iterdir()) == []
     await hand.world.close()
     with pytest.raises(EnvironmentLost):
         await hand.world.perform(URL)

@@ -27,7 +27,7 @@ THINGS = st.one_of(st.just("dir"), st.just("file"), st.tuples(st.just("link"), T
 TREES = st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=4), THINGS), max_size=14)
 PATHS = st.builds(
     lambda start, parts, end: start + "/".join(parts) + end,
-    st.sampled_from(["", "", "", "./", "/", "~/", "file://", "ROOT/", "../root/"]),
+    st.sampled_from(["", "", "", "./", "/", "~/", "file://", "ROOT/", "../root" + "/"]),
     PARTS,
     st.sampled_from(["", "", "/", "/.", "/.."]),
 )
