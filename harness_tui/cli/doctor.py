@@ -23,6 +23,8 @@ TESTS = (
     "openssh-client",
     "librsvg2-bin",
     "git",
+    "ripgrep",
+    "jq",
     "fonts-dejavu-core",
 )
 

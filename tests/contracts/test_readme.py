@@ -20,7 +20,7 @@ from .readme import ROOT, TEXT, between
 
 USE = "python3 -m venv .venv && .venv/bin/pip install '.[browser]' && .venv/bin/harness-tui demo --fix"
 TESTS = (
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[browser,test]' "
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[browser,web,test]' "
     "&& .venv/bin/harness-tui doctor --fix --for tests && .venv/bin/pytest"
 )
 

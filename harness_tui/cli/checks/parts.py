@@ -13,6 +13,8 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "rsvg-convert": "librsvg2-bin",
     "git": "git",
+    "rg": "ripgrep",
+    "jq": "jq",
     "dbus-daemon": "dbus",
     "gnome-keyring-daemon": "gnome-keyring",
 }

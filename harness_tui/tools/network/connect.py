@@ -7,6 +7,7 @@ surroundings (`HTTP_PROXY`, `.netrc`) are not heard.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -151,5 +152,6 @@ def _said(error: Exception | None) -> str:
         return "nobody answered in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate does not hold ({error.verify_message})"
-    text = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror) else 0
+    text = os.strerror(number) if number else str(error) or type(error).__name__
     return text[:1].lower() + text[1:].rstrip(".")
