@@ -152,6 +152,6 @@ def _said(error: Exception | None) -> str:
         return "nobody answered in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate does not hold ({error.verify_message})"
-    number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror) else 0
-    text = os.strerror(number) if number else str(error) or type(error).__name__
+    number = error.errno if isinstance(error, ConnectionError) else None
+    text = os.strerror(number) if number else getattr(error, "strerror", "") or str(error) or type(error).__name__
     return text[:1].lower() + text[1:].rstrip(".")
