@@ -193,10 +193,16 @@ def _checked(task: TaskFile) -> TaskFile:
 
 
 def plain_task(prompt: str, *, browser: bool = False) -> TaskFile:
-    """A task in words: files, shell and web, and the browser if it begins on a page; the configured budget."""
+    """A task in words: files, shell and web, or the browser if it begins on a page; the configured budget.
+
+    In / there is no workspace, so none of its tools either: a service may still ask a model something.
+    """
+    import os
+
     from ..domain.task import BROWSER_TOOLS, FILE_TOOLS, SHELL_TOOLS, WEB_TOOLS, TaskFile
 
-    tools = BROWSER_TOOLS if browser else (*FILE_TOOLS, *SHELL_TOOLS, *WEB_TOOLS)
+    hands = () if os.getcwd() == "/" else (*FILE_TOOLS, *SHELL_TOOLS)
+    tools = BROWSER_TOOLS if browser else (*hands, *WEB_TOOLS)
     return TaskFile(prompt=prompt, tools=tools, budget=_settings().run_budget)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness_tui.cli.run import command, plain_task
@@ -49,3 +51,10 @@ def test_a_key_the_keyring_has_is_left_to_the_keyring(home: Paths) -> None:
     index.note("ANTHROPIC_API_KEY", ["encrypted file"])
     assert set(command(plain_task("x")).secrets) == {"SPARE", "ANTHROPIC_API_KEY"}
     assert command(plain_task("x"), url="127.0.0.1:9", model="m").spec.model.key == ""
+
+
+def test_a_task_in_words_has_hands_where_there_is_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {"write_file", "shell_exec", "web_fetch"} <= set(plain_task("x").tools)
+    monkeypatch.chdir("/")
+    assert plain_task("x").tools == ("web_fetch", "web_search")
