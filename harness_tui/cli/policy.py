@@ -10,13 +10,12 @@ import click
 
 from . import output
 from .output import Format, format_option
+from .run import SANDBOXES
 from .trust import distrust, trust, trusted
 
 if TYPE_CHECKING:
     from ..domain.rules import Rule
     from ..domain.views import RuleRow
-
-SANDBOXES = ("auto", "none", "worktree", "bubblewrap", "container")
 
 
 @click.group()

@@ -17,7 +17,7 @@ from ..domain.policy import may
 from ..domain.seams import Environment
 from ..domain.task import RunSpec
 from ..journal.journal import Journal
-from ..sandbox.base import FULL, Guarantee, Sandbox
+from ..sandbox.base import Guarantee, Sandbox, needed
 from .services import Services
 
 RETRY_HALTED = 15.0
@@ -38,8 +38,7 @@ def _started(spec: RunSpec, world: Environment) -> RunStarted:
     sandbox: Sandbox | None = getattr(world, "sandbox", None)
     if sandbox is None:
         return RunStarted(spec, may(world.tools, spec.task.level))
-    wanted = FULL if spec.task.sandbox.network else FULL | {"network"}
-    enough = wanted <= sandbox.enforced
+    enough = needed(network=spec.task.sandbox.network) <= sandbox.enforced
     return RunStarted(
         spec,
         may(world.tools, spec.task.level, sandboxed=enough),

@@ -19,7 +19,13 @@ controls: they cannot reach this console's socket, state or variables.
 """
 
 FULL: frozenset[Guarantee] = frozenset(("writes", "reads", "processes", "controls"))
-"""What L3 needs; and "network", unless the operator gave children a network."""
+"""What keeps a child's acts inside; L3 needs it, and more: see `needed`."""
+
+
+def needed(*, network: bool) -> frozenset[Guarantee]:
+    """What must be enforced for L3; `network`: the operator gave children one."""
+    return FULL if network else FULL | {"network"}
+
 
 HEAD = TAIL = 512 * 1024
 """Bytes kept of the beginning and of the end of a child's output."""

@@ -68,7 +68,6 @@ class Bubblewrap(Sandbox):
         self._read = tuple(read)
         self._network = network
         self._kind: view.Kind = "write" if writable else "read"
-        self._made = False
         self._links: tuple[Path, ...] = ()
         self._program = program(places)
 
@@ -84,9 +83,9 @@ class Bubblewrap(Sandbox):
 
     async def close(self) -> None:
         await super().close()
-        if self._made:
+        if self._kind == "write":
             with suppress(OSError):
-                (self.workspace / ".git").rmdir()
+                (self.workspace / ".git").rmdir()  # goes only if it is empty: no repository, perhaps of a killed engine
 
     async def run(self, command: Command) -> Finished:
         cwd = child.directory(self.workspace, command.cwd, tuple(self.files.hidden))
@@ -111,7 +110,6 @@ class Bubblewrap(Sandbox):
         """Where there is no repository yet, a child would make one whose settings the operator's git obeys."""
         with suppress(OSError):
             (self.workspace / ".git").mkdir()
-            self._made = True
 
 
 def own_home() -> Path:

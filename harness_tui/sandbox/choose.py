@@ -10,7 +10,7 @@ from typing import get_args
 from ..domain.errors import SandboxError
 from ..domain.task import Level, SandboxTable
 from . import bubblewrap, hidden
-from .base import FULL, Guarantee, Sandbox
+from .base import Guarantee, Sandbox, needed
 from .bubblewrap import Bubblewrap
 from .container import Container
 from .none import NoSandbox
@@ -84,15 +84,9 @@ def choose(
     return made
 
 
-def describe(sandbox: Sandbox) -> str:
-    """A few words for a run's header: `bubblewrap (writes, reads, network, processes, controls)`."""
-    held = [each for each in get_args(Guarantee) if each in sandbox.enforced]
-    return f"{sandbox.kind} ({', '.join(held) or 'nothing enforced'})"
-
-
 def _hold(made: Sandbox, table: SandboxTable, tried: Probe) -> None:
-    needed: frozenset[Guarantee] = FULL if table.network else FULL | {"network"}
-    if lacking := [each for each in get_args(Guarantee) if each in needed - made.enforced]:
+    missing = needed(network=table.network) - made.enforced
+    if lacking := [each for each in get_args(Guarantee) if each in missing]:
         step = tried.remedy or "Set [sandbox] kind to bubblewrap or container, or run it at L2."
         cause = "" if tried.ok else f" {tried.detail}"
         raise SandboxError(

@@ -181,6 +181,14 @@ async def test_where_there_is_no_repository_a_child_makes_none(tmp_path: Path) -
     assert list(folder.iterdir()) == []
 
 
+async def test_what_a_killed_engine_left_in_its_place_goes_with_the_next_sandbox(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    sandbox = Bubblewrap(tmp_path, hidden=())
+    assert (await sh(sandbox, "ls -A")).output.split() == [".git"]
+    await sandbox.close()
+    assert os.listdir(tmp_path) == []
+
+
 async def test_what_editors_and_shells_obey_is_read_only(sandbox: Bubblewrap, workspace: Path) -> None:
     (workspace / ".envrc").write_text("mine\n")
     (workspace / ".vscode").mkdir()
