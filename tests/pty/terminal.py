@@ -85,7 +85,7 @@ class Terminal:
                 self.send(b"\x1b[1;1R")
         return data
 
-    def wait_for(self, found: str | bytes, bound: float = 15.0) -> None:
+    def wait_for(self, found: str | bytes, bound: float = 60.0) -> None:
         """Until the screen shows the text (str) or the bytes came; fails with the screen when they do not."""
         until = time.monotonic() + bound
         while time.monotonic() < until:
@@ -95,7 +95,7 @@ class Terminal:
             self._reap()
         raise AssertionError(f"{found!r} never came; status {self.status}; the screen:\n{self.text}")
 
-    def wait_gone(self, text: str, bound: float = 15.0) -> None:
+    def wait_gone(self, text: str, bound: float = 60.0) -> None:
         """Until the screen no longer shows the text."""
         until = time.monotonic() + bound
         while text in self.text:
@@ -108,7 +108,7 @@ class Terminal:
             pass
         self._screen.reset()
 
-    def wait_end(self, bound: float = 10.0, *, read: bool = True) -> int:
+    def wait_end(self, bound: float = 60.0, *, read: bool = True) -> int:
         """Until the program ends; its exit code (128 + n for a signal that killed it). Fails when it lives on."""
         until = time.monotonic() + bound
         while time.monotonic() < until:
