@@ -259,7 +259,7 @@ async def _any_run(
         for hap in haps:
             _happen(b, hap)
         driver, task = await b.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not task.done():
                 if cancel is not None and (cancel := cancel - 1) < 0:
                     cancel = await driver.cancel("me", "now")

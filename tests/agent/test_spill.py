@@ -113,7 +113,7 @@ async def test_after_a_recovery_it_is_read_as_before(journal: Journal, tmp_path:
     await b.until(lambda: len(b.model.requests) == 2)
     first = b.spill
     _, task = await b.crash(task)
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
     assert b.spill is not first
     blob = next(e.event.blob for e in await b.events() if isinstance(e.event, ev.ToolFinished))
     assert await b.spill.read(f"result:{blob[:16]}") == b"x" * 100_000

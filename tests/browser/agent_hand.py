@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -74,12 +76,26 @@ def vote_task(site: NewsSite, **changes: Any) -> TaskFile:
     return msgspec.structs.replace(task, **changes)
 
 
-class Hand:
-    """One environment and what was done in it."""
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until it holds; a minute at most, which only what hangs takes."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
-    def __init__(self, task: TaskFile, credential: Credential | None = RIGHT, **more: Any) -> None:
+
+class Hand:
+    """One environment and what was done in it.
+
+    Args:
+        patience: seconds a page may take once the environment is open; what opening takes is the machine's affair.
+    """
+
+    def __init__(
+        self, task: TaskFile, credential: Credential | None = RIGHT, *, patience: float = 60.0, **more: Any
+    ) -> None:
         self.blobs = Shelf()
-        more = {"session": "s1", "patience": 15.0, **more}
+        self.patience = patience
+        more = {"session": "s1", "patience": 60.0, **more}
         self.task = task
         self.box = BrowserBox(task, blobs=self.blobs, vault=OneVault(credential), **more)
         self.world = RunEnvironment((), level=task.level, offered=task.tools, browser=self.box)
@@ -91,6 +107,7 @@ class Hand:
 
     async def __aenter__(self) -> Hand:
         await self.world.open()
+        self.box._there.patience = self.patience
         return self
 
     async def __aexit__(self, *_: object) -> None:

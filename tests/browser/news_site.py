@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 USER, PASSWORD = "ada", 'k<9"q zz&w%1'
 TITLES = {"101": "Show: a clock", "102": "Counting trees", "103": 'Why "trains" wait & see', "104": "A small tool"}
 STYLE = "<style>.votearrow{width:10px;height:10px;background:#777} .nosee{visibility:hidden}</style>"
-FOREVER = 3.0
-"""Seconds a hanging answer is held back; longer than any patience a test gives."""
+FOREVER = 120.0
+"""Seconds a hanging answer is held back, or until the site closes; longer than any patience a test gives."""
 
 HIDES = """<script>
 const hide = (id) => document.getElementById(id)?.classList.add('nosee');

@@ -22,7 +22,7 @@ from harness_tui.tools.browser import chromium, processes
 from harness_tui.tools.browser.processes import alive
 from harness_tui.tools.browser.session import file_name
 
-from .agent_hand import Hand, vote_task
+from .agent_hand import Hand, until, vote_task
 from .traps import datagrams
 
 NOWHERE = TaskFile(prompt="look", start_url="http://127.0.0.1:9/")
@@ -137,10 +137,10 @@ async def test_a_browser_killed_mid_run_is_lost_and_leaves_nothing(news_site) ->
         running = hand.box._chromium.processes()
         assert len(running) > 3
         waits = asyncio.ensure_future(hand.do("browser_navigate", url=f"{site.origin}/hang"))
-        await asyncio.sleep(0.2)
+        await until(lambda: "GET /hang" in site.seen)
         os.kill(_browser_pid(hand), signal.SIGKILL)
         with pytest.raises(EnvironmentLost, match="killed or crashed"):
-            await asyncio.wait_for(waits, 20)
+            await asyncio.wait_for(waits, 60)
         for act in (
             hand.world.perform(URL),
             hand.world.after_batch(),
@@ -156,9 +156,9 @@ async def test_a_crashed_page_is_lost(news_site) -> None:
     async with Hand(vote_task(news_site())) as hand:
         cdp = await hand.box._there._context.new_cdp_session(hand.box._there.page)
         crash = asyncio.ensure_future(cdp.send("Page.crash"))
-        await asyncio.wait([crash], timeout=5)
+        await until(lambda: bool(hand.box._there.lost))
         with pytest.raises(EnvironmentLost, match="page crashed"):
-            await asyncio.wait_for(hand.world.perform(ToolCall("t", "browser_get_text", {})), 20)
+            await asyncio.wait_for(hand.world.perform(ToolCall("t", "browser_get_text", {})), 60)
         crash.cancel()
 
 
@@ -172,7 +172,7 @@ async def test_close_ends_everything_however_hung(news_site, frozen: str, own_tm
     for pid in {"browser": [browser], "driver": [driver], "both": [browser, driver]}[frozen]:
         os.kill(pid, signal.SIGSTOP)
     assert list(own_tmp.iterdir())
-    await asyncio.wait_for(hand.world.close(), 12)
+    await asyncio.wait_for(hand.world.close(), 60)
     assert not [p for p in running if alive(p)]
     assert list(own_tmp.iterdir()) == []
     await hand.world.close()
@@ -188,16 +188,12 @@ async def test_nothing_outlives_the_engine(tmp_path) -> None:
         "    await asyncio.sleep(60)\nasyncio.run(main())\n"
     )
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    marker = (await asyncio.wait_for(child.stdout.readline(), 40)).decode().strip()
+    marker = (await asyncio.wait_for(child.stdout.readline(), 60)).decode().strip()
     left = chromium.processes.marked(marker)
     assert len(left) > 3
     child.kill()
     await child.wait()
-    for _ in range(200):
-        if not [p for p in left if alive(p)]:
-            break
-        await asyncio.sleep(0.05)
-    assert not [p for p in left if alive(p)]
+    await until(lambda: not [p for p in left if alive(p)])
 
 
 async def test_two_environments_share_nothing(news_site) -> None:
@@ -213,7 +209,7 @@ async def test_two_environments_share_nothing(news_site) -> None:
         told = []
         for hand in (one, one, two):
             await hand.do("browser_navigate", url=f"{site.origin}/p/kept")
-            await hand.box._there.page.wait_for_function("p.textContent")
+            await hand.box._there.page.wait_for_function("p.textContent", timeout=60_000)
             told.append((await hand.do("browser_get_text")).text.strip())
         assert told == ["nothing", "cookie local database cache", "nothing"]
         profiles = [set(processes.values("--user-data-dir=", hand.box._chromium._marker)) for hand in (one, two)]
@@ -233,11 +229,7 @@ async def test_a_browser_nobody_uses_is_closed_and_lost(news_site) -> None:
         await hand.do("browser_navigate", url=hand.task.start_url)
         running = hand.box._chromium.processes()
         assert len(running) > 3
-        for _ in range(200):
-            if not [p for p in running if alive(p)]:
-                break
-            await asyncio.sleep(0.05)
-        assert not [p for p in running if alive(p)]
+        await until(lambda: not [p for p in running if alive(p)])
         with pytest.raises(EnvironmentLost, match="not used for"):
             await hand.world.perform(URL)
         with pytest.raises(EnvironmentLost, match="not used for"):

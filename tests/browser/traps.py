@@ -106,7 +106,7 @@ async def datagrams(hand: Hand, site: NewsSite) -> int:
         site.pages["/p/rtc"] = DATAGRAMS.replace("PORT", str(transport.get_extra_info("sockname")[1]))
         await hand.do("browser_navigate", url=f"{site.origin}/p/rtc")
         done = "gathered.textContent && told.textContent"
-        await hand.box._there.page.wait_for_function(done, timeout=20_000)
+        await hand.box._there.page.wait_for_function(done, timeout=60_000)
     finally:
         transport.close()
     return len(seen)

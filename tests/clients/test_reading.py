@@ -147,5 +147,5 @@ with reading(Paths(Path({str(home.home)!r}))) as source:
 banned = {{"asyncio", "textual", "rich", "pydantic", "sqlite3", "aiosqlite", "openai", "anthropic", "httpx"}}
 print(sorted(banned & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")

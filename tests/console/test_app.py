@@ -146,7 +146,7 @@ async def test_a_lost_link_turns_the_keys_off_and_a_new_one_is_found(console):
         assert it.engine.sent == []
         it.engine.up = True
         await it.press("R")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not it.app.feed.live:
                 await it.settle()
         await it.settle()
@@ -182,7 +182,7 @@ async def test_the_picture_is_fetched_only_when_its_pane_shows(console):
         await it.settle()
         assert fetched == []
         await it.press("6")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while "▀" not in it.text:
                 await it.settle()
         assert fetched == ["frame1"]

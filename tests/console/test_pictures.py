@@ -51,7 +51,7 @@ class Scene:
             for _ in range(len(self.app._asked)):
                 self.app.post_message(CursorPosition(0, 0))
             await self._later(pilot, 0.6)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.picture and not any("▀" in strip.text for strip in self.app.surface._strips):
                 await pilot.pause(0.02)
         await self._later(pilot, 0.1)

@@ -127,7 +127,7 @@ class Recorder(Model):
 
 
 async def until(true) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - the condition is about several objects
             await asyncio.sleep(0.005)
 

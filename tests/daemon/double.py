@@ -22,8 +22,8 @@ from harness_tui.port.snapshot import Batch, EngineInfo, Snapshot
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Let the others work until `true`; 5 s at most."""
-    async with asyncio.timeout(5):
+    """Let the others work until `true`; a minute at most."""
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

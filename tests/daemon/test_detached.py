@@ -38,7 +38,7 @@ class Home:
         self.started: list[int] = []
 
     def start(self) -> EngineInfo:
-        info = spawn.start_detached(self.paths, timeout=20, argv=self.argv)
+        info = spawn.start_detached(self.paths, timeout=60, argv=self.argv)
         self.started.append(info.pid)
         return info
 
@@ -59,7 +59,7 @@ def detached(home: Paths) -> Iterator[Home]:
 
 def wait_gone(pid: int) -> None:
     """Until the process is gone and collected (no zombie)."""
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=60)
     assert not psutil.pid_exists(pid)
 
 
@@ -103,7 +103,7 @@ def test_sigterm_is_a_clean_stop(detached: Home, number: signal.Signals) -> None
     while not spawn.alive(detached.paths):
         assert child.poll() is None
     child.send_signal(number)
-    assert child.wait(10) == 0
+    assert child.wait(60) == 0
     assert not detached.paths.socket.exists()
     assert not held(detached.paths)
     assert holder(detached.paths.lock) is None
@@ -125,7 +125,7 @@ def test_after_sigkill_the_stale_socket_is_taken_over(detached: Home) -> None:
 
 def test_a_second_engine_is_refused_by_name(detached: Home) -> None:
     info = detached.start()
-    second = subprocess.run(detached.argv, capture_output=True, text=True, timeout=20, check=False)
+    second = subprocess.run(detached.argv, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 78
     assert second.stderr.strip() == (
         f"An engine already runs for {detached.paths.home} (pid {info.pid}). "
@@ -140,7 +140,7 @@ def test_of_many_that_start_at_once_exactly_one_wins(detached: Home) -> None:
     assert len({info.pid for info in infos}) == 1
     spawn.stop_running(detached.paths)
     home = str(detached.paths.home)
-    psutil.wait_procs([p for p in psutil.process_iter() if home in _argv(p)], timeout=10)
+    psutil.wait_procs([p for p in psutil.process_iter() if home in _argv(p)], timeout=60)
     assert not held(detached.paths)  # no late loser took over
     assert not [p.pid for p in psutil.process_iter() if home in _argv(p)]
 
@@ -155,7 +155,7 @@ def _argv(process: psutil.Process) -> list[str]:
 def test_an_engine_that_cannot_start_says_why(home: Paths) -> None:
     argv = (sys.executable, "-c", "import sys; print('old'); sys.exit('the disk is \\x1b[31mfull')")
     with pytest.raises(SetupError) as caught:
-        spawn.start_detached(home, timeout=10, argv=argv)
+        spawn.start_detached(home, timeout=60, argv=argv)
     assert "the disk is \\x1b[31mfull" in caught.value.what
     assert str(home.log) in caught.value.next_step
     assert caught.value.exit_code == 78
@@ -172,10 +172,13 @@ def test_a_start_waits_for_an_engine_that_is_still_stopping(detached: Home) -> N
         assert starting.result().pid != os.getpid()
 
 
-def test_an_engine_that_never_answers_is_given_up(home: Paths) -> None:
-    argv = (sys.executable, "-c", "import time; print('thinking', flush=True); time.sleep(3)")
+def test_an_engine_that_never_answers_is_given_up(home: Paths, tmp_path: Path) -> None:
+    given_up = tmp_path / "given up"
+    os.mkfifo(given_up)
+    argv = (sys.executable, "-c", f"open({str(given_up)!r}).read()")
     with pytest.raises(SetupError, match="did not answer within 0"):
         spawn.start_detached(home, timeout=0.3, argv=argv)
+    given_up.write_text("")
 
 
 def test_a_large_log_is_rotated_once_at_start(detached: Home) -> None:
@@ -232,11 +235,11 @@ async def test_an_engine_hosted_in_process_is_reached_by_blocking_readers(home: 
 
 def test_the_real_engine_through_kill_and_stop(home: Paths) -> None:
     """What was committed before SIGKILL is on record, SIGTERM leaves a clean end, and the log has nothing to say."""
-    first = spawn.start_detached(home, timeout=20)
+    first = spawn.start_detached(home, timeout=60)
     assert (first.home, first.socket) == (str(home.home), str(home.socket))
     os.kill(first.pid, signal.SIGKILL)
     wait_gone(first.pid)
-    second = spawn.start_detached(home, timeout=20)
+    second = spawn.start_detached(home, timeout=60)
     os.kill(second.pid, signal.SIGTERM)
     wait_gone(second.pid)
     with reading(home) as source:

@@ -10,6 +10,7 @@ import pytest
 
 from harness_tui.clients.socket import SocketClient
 from harness_tui.config.paths import Paths
+from harness_tui.daemon import session
 from harness_tui.daemon.host import hosting
 from harness_tui.domain import errors
 from harness_tui.domain.errors import ApprovalError, HarnessError, LinkLost, ModelError, SetupError, UsageError
@@ -230,7 +231,10 @@ async def test_half_a_request_and_a_hang_up_hurt_nobody(home: Paths, engine: Dou
     await until(lambda: not engine.watching)
 
 
-async def test_the_last_events_and_the_reason_arrive_before_the_hang_up(home: Paths) -> None:
+async def test_the_last_events_and_the_reason_arrive_before_the_hang_up(
+    home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "FLUSH_SECONDS", 60.0)
     async with hosting(home, lambda: Double.open(home)) as engine:
         client = await SocketClient.connect(home)
         batches = client.batches(0)

@@ -24,11 +24,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_port(port: int, *, patience: float = 15.0) -> None:
+def await_port(port: int, *, patience: float = 60.0) -> None:
     until = time.monotonic() + patience
     while time.monotonic() < until:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(("127.0.0.1", port), 5).close()
             return
         except OSError:
             time.sleep(0.02)
@@ -53,7 +53,7 @@ class SiteProcess:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
@@ -82,7 +82,7 @@ class Visitor:
         return self._ask("POST", path, urlencode(fields))
 
     def _ask(self, method: str, path: str, body: str | None) -> str:
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Cookie": self.cookie} if self.cookie else {}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

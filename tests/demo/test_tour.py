@@ -104,7 +104,7 @@ def test_the_spec_survives_the_journal_and_starts_a_working_site(paths: Paths) -
         assert [(vote["story"], vote["user"]) for vote in votes(spec)] == [(first, "demo")]
     finally:
         child.kill()
-        child.wait(10)
+        child.wait(60)
 
 
 def test_a_run_without_a_service_has_no_votes(paths: Paths) -> None:

@@ -19,9 +19,9 @@ def model_server(*answers: list[Any]) -> Iterator[EndpointServer]:
     stack = contextlib.AsyncExitStack()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     try:
-        yield asyncio.run_coroutine_threadsafe(stack.enter_async_context(serving(*answers)), loop).result(10)
+        yield asyncio.run_coroutine_threadsafe(stack.enter_async_context(serving(*answers)), loop).result(60)
     finally:
-        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
 
 

@@ -38,7 +38,7 @@ class Finished:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worlds, "environment", tours.impatient(30.0))
+        patch.setattr(worlds, "environment", tours.impatient(60.0))
         patch.setattr(services, "READY_TIMEOUT", 60.0)
         yield Finished(tmp_path_factory.mktemp("honesty"))
 

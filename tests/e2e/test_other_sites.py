@@ -36,7 +36,7 @@ SECRETS = {
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worlds, "environment", tours.impatient(30.0))
+    monkeypatch.setattr(worlds, "environment", tours.impatient(60.0))
 
 
 @pytest.fixture(params=[Board, Forum], ids=["board", "forum"])

@@ -38,13 +38,20 @@ class Tour:
 
 
 def impatient(patience: float) -> Any:
-    """`worlds.environment` with pages that get `patience` seconds."""
+    """`worlds.environment` with pages that get `patience` seconds, once their browser is open."""
     usual = worlds.environment
 
     def environment(spec: RunSpec, *rest: Any, **more: Any) -> RunEnvironment:
         world = usual(spec, *rest, **more)
         assert isinstance(world, RunEnvironment) and world._browser is not None
-        world._browser._patience = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
+        box, opened = world._browser, world._browser.open
+        box._patience = patience
+
+        async def open() -> None:
+            await opened()
+            box._there.patience = PATIENCE.get(spec.service.argv[-1], patience) if spec.service else patience
+
+        box.open = open  # type: ignore[method-assign]
         return world
 
     return environment

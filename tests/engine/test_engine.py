@@ -47,7 +47,7 @@ async def engine(tmp_path: Path, stage: Stage) -> AsyncIterator[Engine]:
     await opened.close(now=True)
 
 
-async def until(condition: Any, seconds: float = 10) -> Any:
+async def until(condition: Any, seconds: float = 60) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := await condition()):  # noqa: ASYNC110
             await asyncio.sleep(0.002)

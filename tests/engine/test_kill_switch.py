@@ -196,7 +196,7 @@ async def test_a_run_that_cannot_be_set_up_does_not_hold_the_switch(
     monkeypatch.setattr("harness_tui.engine.supervisor.RETRY_HALTED", 0.01)
     again = await Engine.open(paths)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await again.send(CancelAll("me"))).text == "1 run is being cancelled."
 
         async def over() -> bool:

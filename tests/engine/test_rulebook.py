@@ -124,7 +124,7 @@ def test_commands_cross_the_socket(command: AddRule) -> None:
 
 async def over(engine: Engine, run: str) -> str:
     """Wait until the run waits for an approval or ended: the id of the approval, or its state."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             row = await engine.run(run)
             if not row.open or (row.waits and row.state == "waiting"):

@@ -246,7 +246,7 @@ async def test_an_idle_journal_empties_its_log(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Journal, "_checkpoint", watched)
     journal = await Journal.open(tmp_path / "journal.db", TickClock())
     await journal.append(notes("r1", 0, event=START))
-    await asyncio.wait_for(copied.wait(), 20)
+    await asyncio.wait_for(copied.wait(), 60)
     assert modes == ["PASSIVE"]
     assert journal._quiet is None
     await journal.close()

@@ -46,7 +46,7 @@ class Mock:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(self.origin + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -63,7 +63,7 @@ def running(folder: Path, fixtures: list[dict[str, Any]]) -> Iterator[Mock]:
             yield Mock(_origin(child))
         finally:
             child.terminate()
-            child.communicate(timeout=10)
+            child.communicate(timeout=60)
 
 
 def _origin(child: subprocess.Popen[str]) -> str:

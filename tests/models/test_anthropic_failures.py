@@ -241,5 +241,5 @@ async def test_a_watcher_that_leaves_early_closes_the_connection() -> None:
         model = ApiKind.build(server.url, "tiny", KEY, "anthropic")
         async with aclosing(model.stream(ASK)) as items:  # type: ignore[type-var]
             assert await anext(items) == Delta("a")
-        await asyncio.wait_for(server.closed.wait(), 10)
+        await asyncio.wait_for(server.closed.wait(), 60)
         await model.close()

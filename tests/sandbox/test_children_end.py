@@ -138,7 +138,7 @@ def test_nothing_is_left_of_an_engine_that_is_killed(tmp_path: Path, kind: str) 
         engine.wait()
     assert len(handles) >= 3
     for handle in handles:
-        assert select.select([handle], [], [], 30)[0], "it lives on"
+        assert select.select([handle], [], [], 60)[0], "it lives on"
         os.close(handle)
 
 

@@ -38,7 +38,7 @@ from harness_tui.port.dial import Dial
 
 def try_it():
     try:
-        with Dial(Path(sys.argv[2]), timeout=30) as dial:
+        with Dial(Path(sys.argv[2]), timeout=60) as dial:
             print("in:", dial.ask(wire.Send, command=Decide("A-1", "0" * 12, "approved", "me")), flush=True)
     except HarnessError as error:
         print("out:", error, flush=True)
@@ -101,7 +101,7 @@ async def test_a_sandboxed_child_does_not_even_find_the_socket(home: Paths, engi
 def outside(home: Paths) -> Iterator[Paths]:
     """An engine that is none of our parents."""
     double = Path(__file__).parents[1] / "daemon" / "double.py"
-    spawn.start_detached(home, argv=(sys.executable, str(double), str(home.home)), timeout=30)
+    spawn.start_detached(home, argv=(sys.executable, str(double), str(home.home)), timeout=60)
     yield home
     spawn.stop_running(home)
 

@@ -33,7 +33,7 @@ class Oracle:
             cwd=self.empty,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=20,
+            timeout=60,
         )
         assert not started.stderr, started.stderr
         assert not list(self.empty.iterdir())

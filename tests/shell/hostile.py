@@ -163,7 +163,7 @@ class Checkout:
             found[str(path.relative_to(self.root))] = (path.lstat().st_mtime_ns, held)
         return found
 
-    def run(self, executable: str, words: Sequence[str], env: dict[str, str], seconds: float = 20.0) -> str:
+    def run(self, executable: str, words: Sequence[str], env: dict[str, str], seconds: float = 60.0) -> str:
         """Run it among the bait, without input; what it wrote. One that does not end is stopped."""
         bait = {name: str(self._bin / "canary") for name in ("GIT_PAGER", "PAGER", "GIT_EXTERNAL_DIFF", "GIT_EDITOR")}
         bait |= {"PATH": str(self._bin), "LESSOPEN": f"|{self._bin}/canary %s", "HOME": str(self.root)}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE = 45.0
+PATIENCE = 60.0
 """Seconds anything may take on a loaded machine; a bound, never a measure."""
 
 

@@ -178,7 +178,7 @@ async def test_sync_tools_share_resting_threads_and_never_wait_for_a_busy_one() 
         seen.append(threading.get_ident())
 
     def meet() -> None:
-        met.wait(10)
+        met.wait(60)
 
     await perform(note)
     await perform(note)
@@ -193,7 +193,7 @@ async def test_a_sync_tool_that_never_returns_ends_at_its_deadline_and_holds_nob
 
     def stuck() -> None:
         seen.append(threading.current_thread().daemon)
-        release.wait(60)
+        release.wait(120)
 
     outcome = await perform(stuck, deadline=0.05)
     release.set()
