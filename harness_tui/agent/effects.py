@@ -19,7 +19,7 @@ from ..domain.money import Price, from_usd
 from ..domain.redaction import Redaction
 from ..domain.seams import Environment, EnvironmentLost, Model, Verdict
 from ..domain.spending import LONG_WAIT
-from ..domain.task import RunSpec
+from ..domain.task import RunSpec, scopes_of
 from ..journal.failpoints import hit
 from ..models.retry import again
 from . import context
@@ -149,7 +149,7 @@ class Effects:
         usd = None if budget.call_usd is None else from_usd(budget.call_usd)
         call = Account(budget.call_tokens, usd_limit=usd)
         day = self.kit.day()
-        scopes = (f"run:{root_of(s.uid)}", f"day:{day}")
+        scopes = scopes_of(self.spec, root_of(s.uid), day)
         # No await between the reservation and the append of its intent: nobody else spends in between.
         asked = self._meter.most(s, world.tools)
         hold = self.kit.ledger.reserve(scopes, asked, most, min(most, context.LEAST_OUTPUT), price, call)

@@ -13,6 +13,8 @@ from ..config.paths import Paths
 from ..domain.codec import WireEvent
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import Envelope, root_of
+from ..domain.loop import find
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RuleRow, RunRow, TrustRow
 from ..port.commands import AnyCommand, Reply
 from ..port.dial import START
@@ -66,6 +68,8 @@ class Archive:
             budgets=tuple(views.budgets.values()),
             holds=tuple(views.holds.values()),
             frames=tuple(views.frames.values()),
+            loops=tuple(views.loops.values()),
+            rounds=tuple(views.rounds.values()),
             trace=tuple(WireEvent.of(e) for e in trace),
         )
 
@@ -94,6 +98,24 @@ class Archive:
     def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         reader = self._reader()
         return reader.tail(after=after, root=root_of(run), limit=limit) if reader else []
+
+    def loops(self, *, all: bool = False) -> list[LoopRow]:
+        reader = self._reader()
+        return find.standing(reader.loops(), all=all) if reader else []
+
+    def loop(self, name: str) -> SpecRow:
+        row = find.loop(self.loops(all=True), name)
+        reader = self._reader()
+        assert reader is not None  # it has just named the loop
+        return reader.spec(row.id)
+
+    def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        reader = self._reader()
+        return reader.rounds(loop, limit) if reader else []
+
+    def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        reader = self._reader()
+        return reader.slots(loop, limit) if reader else []
 
     def blob(self, sha: str) -> bytes:
         from ..journal.blobs import BlobStore
@@ -156,6 +178,18 @@ class OfflineClient:
 
     async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         return self._archive.events(run, after, limit)
+
+    async def loops(self, *, all: bool = False) -> list[LoopRow]:
+        return self._archive.loops(all=all)
+
+    async def loop(self, name: str) -> SpecRow:
+        return self._archive.loop(name)
+
+    async def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        return self._archive.rounds(loop, limit)
+
+    async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        return self._archive.slots(loop, limit)
 
     async def blob(self, sha: str) -> bytes:
         return self._archive.blob(sha)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from ..config.paths import Paths
 from ..domain.codec import WireEvent
 from ..domain.events import Envelope
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
 from ..port import wire
 from ..port.commands import AnyCommand, Reply
@@ -46,6 +47,18 @@ class Live:
     def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         found = cast(list[WireEvent], self._dial.ask(wire.Events, run=run, after=after, limit=limit))
         return [event.open() for event in found]
+
+    def loops(self, *, all: bool = False) -> list[LoopRow]:
+        return cast(list[LoopRow], self._dial.ask(wire.Loops, all=all))
+
+    def loop(self, name: str) -> SpecRow:
+        return cast(SpecRow, self._dial.ask(wire.Loop, name=name))
+
+    def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        return cast(list[RoundRow], self._dial.ask(wire.Rounds, loop=loop, limit=limit))
+
+    def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        return cast(list[SlotRow], self._dial.ask(wire.Slots, loop=loop, limit=limit))
 
     def blob(self, sha: str) -> bytes:
         return cast(bytes, self._dial.ask(wire.Blob, sha=sha))

@@ -12,6 +12,7 @@ from ..config.paths import Paths
 from ..domain.codec import WireEvent
 from ..domain.errors import HarnessError, LinkLost
 from ..domain.events import Envelope
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
 from ..port import wire
 from ..port.commands import AnyCommand, Reply
@@ -84,6 +85,18 @@ class SocketClient:
     async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         found = cast(list[WireEvent], await self._ask(wire.Events(self._id(), run, after, limit)))
         return [event.open() for event in found]
+
+    async def loops(self, *, all: bool = False) -> list[LoopRow]:
+        return cast(list[LoopRow], await self._ask(wire.Loops(self._id(), all)))
+
+    async def loop(self, name: str) -> SpecRow:
+        return cast(SpecRow, await self._ask(wire.Loop(self._id(), name)))
+
+    async def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        return cast(list[RoundRow], await self._ask(wire.Rounds(self._id(), loop, limit)))
+
+    async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        return cast(list[SlotRow], await self._ask(wire.Slots(self._id(), loop, limit)))
 
     async def blob(self, sha: str) -> bytes:
         return cast(bytes, await self._ask(wire.Blob(self._id(), sha)))

@@ -124,6 +124,14 @@ class Session:
                 return await engine.approvals(all=every)
             case wire.Events(run=run, after=after, limit=limit):
                 return [WireEvent.of(e) for e in await engine.events(run, after, limit)]
+            case wire.Loops(all=every):
+                return await engine.loops(all=every)
+            case wire.Loop(name=name):
+                return await engine.loop(name)
+            case wire.Rounds(loop=loop, limit=limit):
+                return await engine.rounds(loop, limit)
+            case wire.Slots(loop=loop, limit=limit):
+                return await engine.slots(loop, limit)
             case wire.Blob(sha=sha):
                 return await engine.blob(sha)
             case _:

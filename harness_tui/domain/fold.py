@@ -8,8 +8,20 @@ from typing import Any
 from . import events as ev
 from . import governance, spending
 from .events import Envelope, root_of
+from .loop import fold as loops
+from .loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from .money import from_usd
-from .views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
+from .views import (
+    ApprovalRow,
+    BudgetRow,
+    EndpointRow,
+    FrameRow,
+    HoldRow,
+    Row,
+    RuleRow,
+    RunRow,
+    TrustRow,
+)
 
 Key = tuple[str, str]
 """(table, id): `("run", "r17")`, `("approval", "A-3")`, `("budget", "day:2026-11-21")`, `("hold", "r17/1:c3")`."""
@@ -28,6 +40,9 @@ class Views:
         self.endpoints: dict[str, EndpointRow] = {}
         self.rules: dict[str, RuleRow] = {}
         self.trusted: dict[str, TrustRow] = {}
+        self.loops: dict[str, LoopRow] = {}
+        self.specs: dict[str, SpecRow] = {}
+        self.rounds: dict[str, RoundRow] = {}
         self._executing: dict[tuple[str, str], ApprovalRow] = {}
         self._dirty: dict[Key, Row | None] = {}
         self.track = False
@@ -56,6 +71,14 @@ class Views:
                     self.trusted[row.path] = row
                 case FrameRow():
                     self.frames[row.run] = row
+                case LoopRow():
+                    self.loops[row.id] = row
+                case SpecRow():
+                    self.specs[row.id] = row
+                case RoundRow():
+                    self.rounds[row.id] = row
+                case SlotRow():
+                    pass  # the newest of a loop are in its row; the others are read from the table
 
     def apply(self, envelope: Envelope) -> None:
         """Fold one event. Events at or below `pos` are known already and ignored."""
@@ -110,6 +133,7 @@ def _run_started(v: Views, e: Envelope, x: ev.RunStarted) -> None:
     spec = x.spec
     row = RunRow(
         id=e.run,
+        parent=spec.parent,
         title=spec.title or spec.task.prompt[:80],
         workspace=spec.workspace,
         started=e.at,
@@ -203,7 +227,7 @@ def _tool_refused(v: Views, e: Envelope, x: ev.ToolRefused) -> None:
 def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
     request = ApprovalRow(
         id=x.id,
-        run=root_of(e.run),
+        run=e.run if e.run in v.rounds else root_of(e.run),
         stream=e.run,
         call=x.call,
         tool=x.tool,
@@ -219,6 +243,8 @@ def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
         expires=x.expires,
         selector=x.selector,
         arguments=x.arguments,
+        change=x.change,
+        why=x.why,
     )
     if x.kind == "in_doubt":
         v.executed(e.run, x.call, "in_doubt")
@@ -228,6 +254,7 @@ def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
         row.waits = x.id
         row.state = "in_doubt" if x.kind == "in_doubt" else "waiting"
         row.last = f"waits for {x.id}"
+    loops.asked(v, e, request)
 
 
 def _decided(v: Views, e: Envelope, approval: str, state: str, by: str, reason: str) -> None:
@@ -241,10 +268,20 @@ def _decided(v: Views, e: Envelope, approval: str, state: str, by: str, reason: 
             row.waits = ""
             row.state = "running"
         row.last = f"{approval} {state}" + (f" by {by}" if by else "")
+    loops.decided(v, e, request)
 
 
 def _approval_decided(v: Views, e: Envelope, x: ev.ApprovalDecided) -> None:
     _decided(v, e, x.id, x.decision, x.by, x.reason)
+
+
+def _approval_edited(v: Views, e: Envelope, x: ev.ApprovalEdited) -> None:
+    request = v.approvals.get(x.id)
+    if request is None:
+        return
+    request.edited, request.summary, request.facts, request.risk = x.by, x.summary, list(x.facts), x.risk
+    request.digest, request.action, request.arguments, request.change = x.digest, x.action, x.arguments, x.change
+    v.touch("approval", x.id, request)
 
 
 def _approval_expired(v: Views, e: Envelope, x: ev.ApprovalExpired) -> None:
@@ -310,6 +347,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.ToolRefused: _tool_refused,
     ev.ApprovalRequested: _approval_requested,
     ev.ApprovalDecided: _approval_decided,
+    ev.ApprovalEdited: _approval_edited,
     ev.ApprovalExpired: _approval_expired,
     ev.ApprovalWithdrawn: _approval_withdrawn,
     ev.ApprovalResolved: _approval_resolved,
@@ -319,4 +357,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     ev.Verified: _verified,
     **spending.HANDLERS,
     **governance.HANDLERS,
+    **loops.HANDLERS,
 }

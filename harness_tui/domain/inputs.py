@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from .approval import Judgement
-from .events import Event
+from .events import Decision, Event
 from .ledger import Hold, Refused
 from .messages import Answer, Message
 from .seams import Interlude, ToolOutcome, Verdict
@@ -89,7 +89,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 class Decided(msgspec.Struct, frozen=True):
     approval: str
-    decision: Literal["approved", "denied"]
+    decision: Decision
     by: str
     digest: str
     reason: str = ""

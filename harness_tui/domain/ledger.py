@@ -93,6 +93,10 @@ class Ledger(msgspec.Struct):
             account = self.accounts[scope] = Account(limits.limit, usd_limit=limits.usd_limit)
         return account
 
+    def forget(self, scope: str) -> None:
+        """Nothing will be spent in it any more."""
+        self.accounts.pop(scope, None)
+
     def reserve(
         self, scopes: Iterable[str], input: int, most: int, least: int, price: Price | None, call: Account | None = None
     ) -> Hold | Refused:

@@ -259,6 +259,9 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         attempts: how many attempts may end unverified before the run fails.
         record: absolute path of the cassette to write, or "".
         in_process: its tools are Python objects of the caller; another process cannot recover it.
+        parent: the round of a loop it is maker or checker of, or "": its spending counts there too, and its world is
+            the round's own worktree.
+        proposes: what it changes in that worktree is only a proposal, so it need not ask for it.
     """
 
     task: TaskFile
@@ -272,3 +275,11 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     service: Service | None = None
     record: str = ""
     in_process: bool = False
+    parent: str = ""
+    proposes: bool = False
+
+
+def scopes_of(spec: RunSpec, run: str, day: str) -> tuple[str, ...]:
+    """What a model call of a root run is reserved in, the nearest limit first."""
+    loop = (f"round:{spec.parent}", f"{spec.parent.partition('/')[0]}:{day}") if spec.parent else ()
+    return (f"run:{run}", *loop, f"day:{day}")

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from .events import Fact
+from .events import ApprovalKind, Change, Fact
+from .loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from .messages import Mark, Usage
 from .rules import Rule
 
@@ -25,6 +26,7 @@ class RunRow(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         kind: "agent" (root) or "attempt".
+        parent: of an attempt its root; of a loop's maker or checker the round.
         state: running | waiting | retrying | in_doubt | succeeded | failed | cancelled.
         started, ended: us; ended 0 = open.
         may: risk class -> acts | asks | cannot.
@@ -102,9 +104,13 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
     """One request in the approval queue.
 
     Attributes:
-        run: the root run; `stream` the attempt that asked.
-        state: requested | approved | denied | expired | withdrawn | executing | done | failed | in_doubt.
-        kind: "action" or "in_doubt" (decided by h / n / r r, never by a / d).
+        stream: the attempt, or the round, that asked.
+        run: the root run, or the round of a loop.
+        state: requested | approved | denied | pushed_back | expired | withdrawn | executing | done | failed | in_doubt.
+        kind: "action", "change", or "in_doubt" (decided by h / n / r r, never by a / d).
+        change: of a loop's change of files.
+        edited: who put what is shown in the place of what was asked for, or "".
+        why: what made it a request.
         resolution: of an in-doubt effect: happened | did_not | again.
         by, decided: who decided and when (us).
     """
@@ -117,7 +123,7 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
     risk: str = "high"
     risk_class: str = "destructive"
     state: str = "requested"
-    kind: str = "action"
+    kind: ApprovalKind = "action"
     summary: str = ""
     facts: list[Fact] = []
     digest: str = ""
@@ -130,6 +136,9 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
     decided: int = 0
     reason: str = ""
     resolution: str = ""
+    change: Change | None = None
+    edited: str = ""
+    why: str = ""
 
     @property
     def open(self) -> bool:
@@ -226,4 +235,17 @@ class FrameRow(msgspec.Struct, omit_defaults=True):
     snapshot: str = ""
 
 
-Row = RunRow | ApprovalRow | BudgetRow | HoldRow | FrameRow | EndpointRow | RuleRow | TrustRow
+Row = (
+    RunRow
+    | ApprovalRow
+    | BudgetRow
+    | HoldRow
+    | FrameRow
+    | EndpointRow
+    | RuleRow
+    | TrustRow
+    | LoopRow
+    | SpecRow
+    | RoundRow
+    | SlotRow
+)

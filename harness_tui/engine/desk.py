@@ -12,7 +12,7 @@ from ..domain.fold import Views
 from ..domain.inputs import Decided, Resolved
 from ..domain.seams import Clock
 from ..domain.views import ApprovalRow
-from ..port.commands import Decide, Reply, Resolve
+from ..port.commands import Decide, EditApproval, Reply, Resolve
 from .supervisor import Supervisor
 
 
@@ -33,9 +33,15 @@ class Desk:
             raise ApprovalError(_settled(row))
         if row.expires and row.expires <= self._clock.now():
             raise ApprovalError(f"{row.id} expired at {_clock_time(row.expires)}.", "A new attempt asks again.")
+        if command.decision == "pushed_back" and row.kind != "change":
+            raise ApprovalError(f"{row.id} is no loop's change: there is no maker to push it back to.", "Deny it.")
         word = Decided(row.id, command.decision, command.by, row.digest, command.reason)
         await self._hand_over(row, word)
         return Reply(row.id, f"{row.id} {command.decision}.")
+
+    async def edit(self, command: EditApproval) -> Reply:
+        """Put something else in the place of what is asked for; answers the new digest."""
+        raise NotImplementedError
 
     async def resolve(self, command: Resolve) -> Reply:
         """The operator's word on an in-doubt effect."""

@@ -24,6 +24,8 @@ from ..config.vault import Entry, Stores
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
+from ..domain.loop import find
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.money import from_usd
 from ..domain.seams import Clock
 from ..domain.task import RunSpec
@@ -33,16 +35,24 @@ from ..journal.failpoints import hit
 from ..journal.journal import Journal
 from ..models.router import MAIN
 from ..port.commands import (
+    AddLoop,
     AddRule,
     AnyCommand,
+    BackfillLoop,
     CancelAll,
     CancelRun,
     Decide,
     DistrustWorkspace,
+    EditApproval,
+    PauseLoop,
+    RemoveLoop,
     Reply,
     Resolve,
+    ResumeLoop,
     RevokeRule,
+    RunLoop,
     SetBudget,
+    SetLevel,
     SetSecret,
     StartRun,
     StopEngine,
@@ -52,6 +62,7 @@ from ..port.snapshot import Batch, EngineInfo, Snapshot
 from . import snapshots, worlds
 from .bus import Bus
 from .desk import Desk
+from .keeper import Keeper
 from .rulebook import Rulebook
 from .services import Services
 from .supervisor import Supervisor
@@ -102,6 +113,7 @@ class Engine:
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
         self._desk = Desk(lambda: journal.views, self._supervisor, clock)
+        self._keeper = Keeper(journal, clock)
         self._runs = max((_number(r.id) for r in journal.views.runs.values()), default=0)
         self._asked = max((_number(a) for a in journal.views.approvals), default=0)
 
@@ -257,6 +269,10 @@ class Engine:
                 return await self._rulebook.trust(command)
             case DistrustWorkspace():
                 return await self._rulebook.distrust(command)
+            case EditApproval():
+                return await self._desk.edit(command)
+            case AddLoop() | RemoveLoop() | RunLoop() | BackfillLoop() | PauseLoop() | ResumeLoop() | SetLevel():
+                return await self._keeper.handle(command)
             case StopEngine(now):
                 self._now = now
                 self.stopped.set()
@@ -293,6 +309,18 @@ class Engine:
 
     async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         return await self.journal.tail(after=after, root=root_of(run), limit=limit)
+
+    async def loops(self, *, all: bool = False) -> list[LoopRow]:
+        return find.standing(self.journal.views.loops.values(), all=all)
+
+    async def loop(self, name: str) -> SpecRow:
+        return self.journal.views.specs[find.loop(self.journal.views.loops.values(), name).id]
+
+    async def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        return await self.journal.rounds(loop, limit)
+
+    async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        return await self.journal.slots(loop, limit)
 
     async def blob(self, sha: str) -> bytes:
         return await self._blobs.get(sha)

@@ -12,6 +12,7 @@ from ..domain.codec import encode
 from ..domain.errors import Conflict, HarnessError
 from ..domain.events import Envelope, Write, root_of
 from ..domain.fold import Views
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
 from .tables import Group
 
@@ -72,7 +73,7 @@ class State:
         vars(self.views).update(vars(Views()), track=True)
         self.views.load(rows, pos)
         self.ids = ids
-        self.loaded = {root_of(run) for run in self.views.runs}
+        self.loaded = {root_of(run) for run in self.views.runs} | set(self.views.loops)
 
     def missing(self, batch: list[Append]) -> dict[str, int]:
         """Root runs the batch writes to whose rows are stored and not in memory: uid -> number."""
@@ -104,6 +105,8 @@ class State:
                     group.blobs.append((event.sha,))
                 elif isinstance(event, ev.ToolFinished) and event.blob:
                     group.blobs.append((event.blob,))
+                elif isinstance(event, ev.ChangeTaken | ev.ApprovalEdited) and event.change:
+                    group.blobs.append((event.change.diff,))
         self.collect(group, fresh)
         return group
 
@@ -127,16 +130,20 @@ class State:
                     group.runs.append((ids[key], key, ids[root_of(key)], row.ended, body))
                 case ApprovalRow():
                     live = row.open or row.state in ("approved", "executing")
-                    group.approvals.append((key, ids[row.run], live, body))
+                    group.approvals.append((key, ids[root_of(row.run)], live, body))
                 case BudgetRow():
                     kind, _, run = key.partition(":")
-                    group.budgets.append((key, ids[run] if kind == "run" else None, body))
+                    group.budgets.append((key, ids[run] if kind in ("run", "round") else None, body))
                 case HoldRow():
                     group.holds.append((key, ids[root_of(row.run)], body))
                 case FrameRow():
                     group.frames.append((ids[key], body))
-                case EndpointRow() | RuleRow() | TrustRow():
+                case EndpointRow() | RuleRow() | TrustRow() | LoopRow() | SpecRow():
                     group.named.append((table, key, body))
+                case RoundRow():
+                    group.rounds.append((row.loop, row.number, row.live, body))
+                case SlotRow():
+                    group.slots.append((row.loop, row.at, body))
                 case None if table == "hold":
                     group.settled.append((key,))
                 case None:

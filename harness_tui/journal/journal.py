@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..domain.errors import Conflict, HarnessError, SetupError
 from ..domain.events import Envelope, Write
+from ..domain.loop.rows import RoundRow, SlotRow
 from ..domain.seams import Clock
 from . import schema, tables
 from .group import Append, State, Unfit
@@ -122,6 +123,14 @@ class Journal:
     async def last(self, n: int) -> list[Envelope]:
         """The n newest events, in commit order."""
         return await self._lane.run(partial(tables.last, n=n))
+
+    async def rounds(self, loop: str, limit: int) -> list[RoundRow]:
+        """A loop's rounds, newest first, however old."""
+        return await self._lane.run(partial(tables.rounds, loop=loop, limit=limit))
+
+    async def slots(self, loop: str, limit: int) -> list[SlotRow]:
+        """A loop's scheduled times, newest first."""
+        return await self._lane.run(partial(tables.slots, loop=loop, limit=limit))
 
     async def blobs(self) -> set[str]:
         """Hashes of all blobs that events name: what a sweep must keep."""

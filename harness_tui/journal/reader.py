@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ..domain.events import Envelope
 from ..domain.fold import Views
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, Row, RuleRow, RunRow, TrustRow
 from . import schema, tables
 
@@ -64,6 +65,24 @@ class Reader:
         for table in ("rule", "trust"):
             views.load(self._ask(partial(tables.named, table=table), list[Row]()), 0)
         return views.rules, views.trusted
+
+    def loops(self) -> list[LoopRow]:
+        """Every loop, removed ones too."""
+        rows = self._ask(partial(tables.named, table="loop"), list[Row]())
+        return [row for row in rows if isinstance(row, LoopRow)]
+
+    def spec(self, loop: str) -> SpecRow:
+        """The pinned spec of a loop that is there, by id."""
+        rows = self._ask(partial(tables.named, table="loopspec"), list[Row]())
+        return next(row for row in rows if isinstance(row, SpecRow) and row.id == loop)
+
+    def rounds(self, loop: str, limit: int) -> list[RoundRow]:
+        """A loop's rounds, newest first."""
+        return self._ask(partial(tables.rounds, loop=loop, limit=limit), [])
+
+    def slots(self, loop: str, limit: int) -> list[SlotRow]:
+        """A loop's scheduled times, newest first."""
+        return self._ask(partial(tables.slots, loop=loop, limit=limit), [])
 
     def tail(self, after: int = 0, root: str = "", limit: int = 500) -> list[Envelope]:
         """Events with pos > after in commit order: of the run `root` and all under it, or of all runs ("")."""

@@ -21,7 +21,7 @@ def refold(con: sqlite3.Connection) -> bool:
         while batch := tables.tail(con, state.views.pos, "", BATCH):
             for envelope in batch:
                 state.views.apply(envelope)
-        for table in ("approval", "budget", "hold", "frame", *tables.NAMED):
+        for table in ("approval", "budget", "hold", "frame", "round", "slot", *tables.NAMED):
             con.execute(f"DELETE FROM {table}")
         con.execute("UPDATE run SET body = NULL")
         group = tables.Group(0)

@@ -47,6 +47,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE rule(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
         "CREATE TABLE trust(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE loop(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE loopspec(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE round(loop TEXT NOT NULL, number INTEGER NOT NULL, live INTEGER NOT NULL, body BLOB NOT NULL,"
+        " PRIMARY KEY(loop, number)) WITHOUT ROWID",
+        "CREATE INDEX round_live ON round(loop, number) WHERE live = 1",
+        # A loop has one row for each of its times, whatever became of it.
+        "CREATE TABLE slot(loop TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(loop, at))"
+        " WITHOUT ROWID",
+    ),
 )
 """Statements that lead from schema n to n + 1; the number is `PRAGMA user_version`."""
 

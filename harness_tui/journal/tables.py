@@ -14,6 +14,7 @@ import msgspec
 from ..domain.codec import decode
 from ..domain.events import Envelope
 from ..domain.fold import Views
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
 from .failpoints import hit
 
@@ -49,6 +50,10 @@ class Group(msgspec.Struct):
     frames: list[tuple[int, bytes]] = []
     named: list[tuple[str, str, bytes]] = []
     """(table, id, body) of rows that belong to no run."""
+    rounds: list[tuple[str, int, int, bytes]] = []
+    """(loop, number, live, body)"""
+    slots: list[tuple[str, int, bytes]] = []
+    """(loop, at, body)"""
     blobs: list[tuple[str]] = []
 
     def pages(self) -> int:
@@ -95,6 +100,14 @@ def write_rows(con: sqlite3.Connection, group: Group) -> None:
     _insert(con, "blob VALUES", 1, group.blobs, "ON CONFLICT DO NOTHING")
     for table, *row in group.named:
         _insert(con, f"{table} VALUES", 2, [tuple(row)], "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
+    _insert(
+        con,
+        "round VALUES",
+        4,
+        group.rounds,
+        "ON CONFLICT(loop, number) DO UPDATE SET live = excluded.live, body = excluded.body",
+    )
+    _insert(con, "slot VALUES", 3, group.slots, "ON CONFLICT(loop, at) DO UPDATE SET body = excluded.body")
     for key in group.settled:
         con.execute("DELETE FROM hold WHERE key = ?", key)
 
@@ -124,11 +137,15 @@ _approval = msgspec.json.Decoder(ApprovalRow).decode
 _budget = msgspec.json.Decoder(BudgetRow).decode
 _hold = msgspec.json.Decoder(HoldRow).decode
 _frame = msgspec.json.Decoder(FrameRow).decode
+_round = msgspec.json.Decoder(RoundRow).decode
+_slot = msgspec.json.Decoder(SlotRow).decode
 
 NAMED: dict[str, tuple[int, Callable[[bytes], Row]]] = {
     "endpoint": (2, msgspec.json.Decoder(EndpointRow).decode),
     "rule": (3, msgspec.json.Decoder(RuleRow).decode),
     "trust": (3, msgspec.json.Decoder(TrustRow).decode),
+    "loop": (4, msgspec.json.Decoder(LoopRow).decode),
+    "loopspec": (4, msgspec.json.Decoder(SpecRow).decode),
 }
 """Tables of rows that belong to no run: the schema they came with, and how a row is read."""
 
@@ -166,6 +183,7 @@ def _rows(con: sqlite3.Connection) -> list[Row]:
     ).fetchall()
     rows = trees(con, (root for (root,) in roots))
     rows += _of_no_run(con)
+    rows += _rounds(con, (each for row in rows if isinstance(row, LoopRow) for each in row.recent))
     newest = (
         "SELECT body FROM approval WHERE live = 1 OR n IN (SELECT n FROM approval ORDER BY n DESC LIMIT ?) ORDER BY n"
     )
@@ -194,10 +212,47 @@ def _of_no_run(con: sqlite3.Connection) -> list[Row]:
     return [*(_budget(body) for (body,) in budgets), *(row for table in NAMED for row in named(con, table))]
 
 
+def _rounds(con: sqlite3.Connection, ids: Iterable[str]) -> list[Row]:
+    """The rounds named, and all that are live, with their budgets."""
+    if not _since(con, 4):
+        return []
+    keys = json.dumps([[loop, int(number)] for loop, _, number in (each.partition("/") for each in ids)])
+    sql = (
+        "SELECT body FROM round WHERE live = 1 UNION SELECT body FROM round JOIN json_each(?) AS key"
+        " ON loop = key.value ->> 0 AND number = key.value ->> 1"
+    )
+    found = [_round(body) for (body,) in con.execute(sql, (keys,)).fetchall()]
+    scopes = json.dumps([f"round:{row.id}" for row in found])
+    held = con.execute("SELECT body FROM budget WHERE scope IN (SELECT value FROM json_each(?))", (scopes,)).fetchall()
+    return [*found, *(_budget(body) for (body,) in held)]
+
+
+def rounds(con: sqlite3.Connection, loop: str, limit: int) -> list[RoundRow]:
+    """A loop's rounds, newest first."""
+    if not _since(con, 4):
+        return []
+    sql = "SELECT body FROM round WHERE loop = ? ORDER BY number DESC LIMIT ?"
+    return [_round(body) for (body,) in con.execute(sql, (loop, limit)).fetchall()]
+
+
+def slots(con: sqlite3.Connection, loop: str, limit: int) -> list[SlotRow]:
+    """A loop's scheduled times, newest first."""
+    if not _since(con, 4):
+        return []
+    sql = "SELECT body FROM slot WHERE loop = ? ORDER BY at DESC LIMIT ?"
+    return [_slot(body) for (body,) in con.execute(sql, (loop, limit)).fetchall()]
+
+
+def _since(con: sqlite3.Connection, version: int) -> bool:
+    """Whether the file has been brought up to that schema; one that is only read may be older."""
+    found: int = con.execute("PRAGMA user_version").fetchone()[0]
+    return found >= version
+
+
 def named(con: sqlite3.Connection, table: str) -> list[Row]:
     """All rows of a table of NAMED; none in a file that no engine of this version has brought up yet."""
     since, read = NAMED[table]
-    if con.execute("PRAGMA user_version").fetchone()[0] < since:
+    if not _since(con, since):
         return []
     return [read(body) for (body,) in con.execute(f"SELECT body FROM {table}").fetchall()]
 
@@ -208,6 +263,7 @@ def every(con: sqlite3.Connection) -> Views:
     roots = con.execute("SELECT id FROM run WHERE id = root").fetchall()
     rows = trees(con, (root for (root,) in roots))
     rows += _of_no_run(con)
+    rows += _rounds(con, (each for row in rows if isinstance(row, LoopRow) for each in row.recent))
     views.load(rows, con.execute("SELECT ifnull(max(pos), 0) FROM event").fetchone()[0])
     return views
 
@@ -284,7 +340,8 @@ def problems(con: sqlite3.Connection) -> list[str]:
             except Exception as error:
                 found.append(f"Event {envelope.pos} cannot be folded: {type(error).__name__}({error}).")
     stored = every(con)
-    for name in ("runs", "approvals", "budgets", "holds", "frames", "endpoints", "rules", "trusted"):
+    names = "runs approvals budgets holds frames endpoints rules trusted loops specs rounds"
+    for name in names.split():
         want, have = getattr(folded, name), getattr(stored, name)
         wrong = [key for key in {**want, **have} if want.get(key) != have.get(key)]
         if wrong:

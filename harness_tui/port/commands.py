@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from ..domain.events import Decision
+from ..domain.loop.spec import LoopSpec
 from ..domain.rules import Rule
-from ..domain.task import RunSpec
+from ..domain.task import Level, RunSpec
 
 
 class Command(msgspec.Struct, frozen=True, tag_field="cmd", omit_defaults=True):
@@ -51,13 +53,31 @@ class SetSecret(Command, frozen=True, tag="set_secret"):
 
 
 class Decide(Command, frozen=True, tag="decide"):
-    """Approve or deny; refused when late, twice or with another digest, saying who and when."""
+    """Approve, deny or push back; refused when late, twice or with another digest, saying who and when.
+
+    `reason`: of a denial, which the agent reads; of a push-back what the maker is to do differently.
+    """
 
     approval: str
     digest: str
-    decision: Literal["approved", "denied"]
+    decision: Decision
     by: str
     reason: str = ""
+
+
+class EditApproval(Command, frozen=True, tag="edit_approval"):
+    """Put something else in the place of what is asked for; it still has to be approved, under its new digest.
+
+    Attributes:
+        arguments: of a call, whole; refused when they do not fit the tool's schema or policy refuses the call.
+        diff: of a loop's change, whole, in git's format; refused when it does not apply to the change's base.
+    """
+
+    approval: str
+    digest: str
+    by: str
+    arguments: dict[str, Any] | None = None
+    diff: str | None = None
 
 
 class Resolve(Command, frozen=True, tag="resolve"):
@@ -95,6 +115,67 @@ class DistrustWorkspace(Command, frozen=True, tag="distrust_workspace"):
     by: str
 
 
+class AddLoop(Command, frozen=True, tag="add_loop"):
+    """Register a loop, or pin one of that name anew. Answers its id.
+
+    Attributes:
+        source: absolute path of the loop file, or `pattern:NAME`; `source_digest`: see `LoopAdded`.
+        fast: it may fire more often than once a minute.
+    """
+
+    spec: LoopSpec
+    source: str
+    source_digest: str
+    by: str
+    fast: bool = False
+
+
+class RemoveLoop(Command, frozen=True, tag="remove_loop"):
+    """It fires no more; what it did stays on record. Changes that wait can still be decided."""
+
+    loop: str
+    by: str
+
+
+class RunLoop(Command, frozen=True, tag="run_loop"):
+    """A round now. Answers the round's id."""
+
+    loop: str
+    by: str
+
+
+class BackfillLoop(Command, frozen=True, tag="backfill_loop"):
+    """A round for each scheduled time in [start, end] (us) that had none, oldest first, one after the other."""
+
+    loop: str
+    start: int
+    end: int
+    by: str
+
+
+class PauseLoop(Command, frozen=True, tag="pause_loop"):
+    """`until`: us, 0 = until it is resumed. A running round ends as it would."""
+
+    loop: str
+    by: str
+    reason: str = ""
+    until: int = 0
+
+
+class ResumeLoop(Command, frozen=True, tag="resume_loop"):
+    loop: str
+    by: str
+
+
+class SetLevel(Command, frozen=True, tag="set_level"):
+    """Promote (one step, on evidence and after a drill) or demote (any step, at once)."""
+
+    loop: str
+    level: Level
+    by: str
+    reason: str = ""
+
+
 class StopEngine(Command, frozen=True, tag="stop_engine"):
     """Clean stop: parked and running runs are left for the next engine to continue. now = do not drain."""
 
@@ -108,7 +189,15 @@ AnyCommand = (
     | SetBudget
     | SetSecret
     | Decide
+    | EditApproval
     | Resolve
+    | AddLoop
+    | RemoveLoop
+    | RunLoop
+    | BackfillLoop
+    | PauseLoop
+    | ResumeLoop
+    | SetLevel
     | AddRule
     | RevokeRule
     | TrustWorkspace

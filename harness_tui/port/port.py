@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from ..domain.events import Envelope
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
 from .commands import AnyCommand, Reply
 from .snapshot import Batch, EngineInfo, Snapshot
@@ -44,6 +45,22 @@ class EnginePort(Protocol):
 
     async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         """Events of a run and its children with pos > after, in commit order ("" = all runs)."""
+        ...
+
+    async def loops(self, *, all: bool = False) -> list[LoopRow]:
+        """Registered loops by name; all = removed ones too."""
+        ...
+
+    async def loop(self, name: str) -> SpecRow:
+        """A loop's id and pinned spec, by name or id. Raises UsageError (nearest name given) when there is none."""
+        ...
+
+    async def rounds(self, loop: str, limit: int = 20) -> list[RoundRow]:
+        """A loop's rounds (by its id), newest first."""
+        ...
+
+    async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
+        """A loop's scheduled times (by its id), newest first."""
         ...
 
     async def blob(self, sha: str) -> bytes: ...

@@ -6,6 +6,7 @@ import msgspec
 
 from ..domain.codec import WireEvent
 from ..domain.events import Flow
+from ..domain.loop.rows import LoopRow, RoundRow
 from ..domain.views import ApprovalRow, BudgetRow, FrameRow, HoldRow, RunRow
 
 TRACE_ROWS = 500
@@ -26,7 +27,8 @@ class EngineInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Open runs and the newest ended ones, waiting approvals, budgets, the last trace events; `pos` is the cursor."""
+    """Open runs and the newest ended ones, waiting approvals, budgets, loops with their newest rounds, the last trace
+    events; `pos` is the cursor. `more_loops`: how many loops did not fit."""
 
     engine: EngineInfo
     pos: int
@@ -36,6 +38,9 @@ class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     budgets: tuple[BudgetRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
+    loops: tuple[LoopRow, ...] = ()
+    rounds: tuple[RoundRow, ...] = ()
+    more_loops: int = 0
     trace: tuple[WireEvent, ...] = ()
 
 

@@ -20,6 +20,7 @@ import msgspec
 from ..domain import errors
 from ..domain.codec import WireEvent
 from ..domain.errors import HarnessError, LinkLost, SetupError, UsageError
+from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
 from .commands import AnyCommand, Reply
 from .snapshot import Batch, EngineInfo, Snapshot
@@ -84,6 +85,32 @@ class Events(Request, frozen=True, tag="events"):
     limit: int = 500
 
 
+class Loops(Request, frozen=True, tag="loops"):
+    """Answers [LoopRow]."""
+
+    all: bool = False
+
+
+class Loop(Request, frozen=True, tag="loop"):
+    """Answers SpecRow."""
+
+    name: str
+
+
+class Rounds(Request, frozen=True, tag="rounds"):
+    """Answers [RoundRow]."""
+
+    loop: str
+    limit: int = 20
+
+
+class Slots(Request, frozen=True, tag="slots"):
+    """Answers [SlotRow]."""
+
+    loop: str
+    limit: int = 50
+
+
 class Blob(Request, frozen=True, tag="blob"):
     """Answers the bytes, as base64."""
 
@@ -104,7 +131,9 @@ class Leave(Request, frozen=True, tag="leave"):
     """Ends subscription `id`. Not answered."""
 
 
-AnyRequest = Info | Look | Send | Runs | Run | Approvals | Events | Blob | Follow | More | Leave
+AnyRequest = (
+    Info | Look | Send | Runs | Run | Approvals | Events | Loops | Loop | Rounds | Slots | Blob | Follow | More | Leave
+)
 
 ANSWERS: dict[type[Request], Any] = {
     Info: EngineInfo,
@@ -114,6 +143,10 @@ ANSWERS: dict[type[Request], Any] = {
     Run: RunRow,
     Approvals: list[ApprovalRow],
     Events: list[WireEvent],
+    Loops: list[LoopRow],
+    Loop: SpecRow,
+    Rounds: list[RoundRow],
+    Slots: list[SlotRow],
     Blob: bytes,
 }
 """Type of the `ok` of each request that is answered."""

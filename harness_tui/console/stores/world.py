@@ -64,6 +64,8 @@ class World:
             *snapshot.budgets,
             *snapshot.holds,
             *snapshot.frames,
+            *snapshot.loops,
+            *snapshot.rounds,
         ]
         self.views.load(map(_own, rows), snapshot.pos)
         missed = bool(self.seen_pos and snapshot.trace and snapshot.trace[0].pos > self.seen_pos + 1)

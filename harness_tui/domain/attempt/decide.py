@@ -119,6 +119,9 @@ def refusal(refused: Refused, model: str) -> str:
         flag = f" Give it more with --budget-{name}, or [budget] {name}."
     elif kind == "day":
         flag = f" Give it more with: harness-tui budget set day --{name} N"
+    elif kind != "call":  # a loop's day is a kind of its own
+        flag = f" Its loop file says so, in [budget] {'' if kind == 'round' else 'day_'}{name}."
+        kind = "round" if kind == "round" else "loop's day"
     amount = dollars if refused.unit == "usd" else "{:,}".format
     asked = amount(refused.asked) + ("" if refused.unit == "usd" else " tokens")
     left, limit = amount(max(0, refused.limit - refused.spent)), amount(refused.limit)

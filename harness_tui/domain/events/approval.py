@@ -8,6 +8,10 @@ import msgspec
 
 from ..messages import Risk
 from .base import Event
+from .loop import Change
+
+ApprovalKind = Literal["action", "in_doubt", "change"]
+Decision = Literal["approved", "denied", "pushed_back"]
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
@@ -21,11 +25,13 @@ class ApprovalRequested(Event, frozen=True):
     """A call waits for a decision.
 
     Attributes:
-        kind: "action", or "in_doubt" for an effect that started and has no result on record.
+        kind: "action", "in_doubt" for an effect that started and has no result on record, or "change" of a loop.
         digest: over everything that will run, session and expiry included (64 hex).
         action: the same without session and expiry.
         expires: us; 0 = never.
         selector: what `[approve]` rules are matched against, or "".
+        change: of a loop's change of files.
+        why: what made it a request: the rule, or the gate's reason.
     """
 
     id: str
@@ -38,17 +44,41 @@ class ApprovalRequested(Event, frozen=True):
     digest: str
     action: str
     expires: int
-    kind: Literal["action", "in_doubt"] = "action"
+    kind: ApprovalKind = "action"
     session: str = ""
     arguments: dict[str, Any] = {}
     selector: str = ""
+    change: Change | None = None
+    why: str = ""
 
 
 class ApprovalDecided(Event, frozen=True):
+    """Attributes: reason: of a denial; of a push-back what the maker is to do differently."""
+
     id: str
-    decision: Literal["approved", "denied"]
+    decision: Decision
     by: str
     digest: str
+    reason: str = ""
+
+
+class ApprovalEdited(Event, frozen=True):
+    """The operator put something else in its place. It still waits: now under another digest. The original stays on
+    record in the event that asked.
+
+    Attributes:
+        arguments, facts, summary, digest, action, change: as in `ApprovalRequested`, of what is proposed now.
+    """
+
+    id: str
+    by: str
+    summary: str
+    facts: tuple[Fact, ...]
+    digest: str
+    action: str
+    risk: Literal["low", "med", "high"]
+    arguments: dict[str, Any] = {}
+    change: Change | None = None
     reason: str = ""
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from .approval import (
     ApprovalDecided,
+    ApprovalEdited,
     ApprovalExpired,
     ApprovalRequested,
     ApprovalResolved,
@@ -44,6 +45,30 @@ from .engine import (
     RuleRevoked,
     WorkspaceDistrusted,
     WorkspaceTrusted,
+)
+from .loop import (
+    AcceptanceRun,
+    ActionFinished,
+    ActionStarted,
+    ChangeTaken,
+    DrillRun,
+    Gated,
+    LevelSet,
+    LoopAdded,
+    LoopPaused,
+    LoopRemoved,
+    LoopResumed,
+    RolledBack,
+    RoundFinished,
+    RoundStarted,
+    SlotFired,
+    SlotMissed,
+    SlotQueued,
+    SlotSkipped,
+    SourceSeen,
+    VerdictGiven,
+    WorkerEnded,
+    WorkerStarted,
 )
 from .run import (
     AttemptEnded,
@@ -93,6 +118,29 @@ KINDS: dict[int, type[Event]] = {
     45: RuleRevoked,
     46: WorkspaceTrusted,
     47: WorkspaceDistrusted,
+    48: ApprovalEdited,
+    60: LoopAdded,
+    61: LoopRemoved,
+    62: LoopPaused,
+    63: LoopResumed,
+    64: LevelSet,
+    65: DrillRun,
+    66: SourceSeen,
+    67: SlotFired,
+    68: SlotMissed,
+    69: SlotSkipped,
+    70: SlotQueued,
+    80: RoundStarted,
+    81: WorkerStarted,
+    82: WorkerEnded,
+    83: ChangeTaken,
+    84: VerdictGiven,
+    85: AcceptanceRun,
+    86: Gated,
+    87: RoundFinished,
+    88: ActionStarted,
+    89: ActionFinished,
+    90: RolledBack,
 }
 """Frozen registry: the journal stores the number, the wire and exports the name."""
 
@@ -152,8 +200,22 @@ RECORDING = "recording"
 """Flow key under which a run says that its recording ended early, and why."""
 
 
-_DECISIONS = (ApprovalDecided, ApprovalResolved, RuleAdded, RuleRevoked, WorkspaceTrusted, WorkspaceDistrusted)
-"""What an operator decided."""
+_DECISIONS = (
+    ApprovalDecided,
+    ApprovalEdited,
+    ApprovalResolved,
+    RuleAdded,
+    RuleRevoked,
+    WorkspaceTrusted,
+    WorkspaceDistrusted,
+    LoopAdded,
+    LoopRemoved,
+    LoopPaused,
+    LoopResumed,
+    LevelSet,
+    ActionStarted,
+)
+"""What an operator decided, and intents that carry it out."""
 
 
 def root_of(uid: str) -> str:
