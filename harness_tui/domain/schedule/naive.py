@@ -14,7 +14,9 @@ from .spec import Schedule
 if TYPE_CHECKING:
     from croniter import croniter  # type: ignore[import-untyped]
 
-_ALL = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_SIZES = (60, 24, 31, 12, 7)
+# Written as `*`, croniter would take a full list of days as no restriction, and with it the *or* between the two.
+_DAYS = (31, 7)
 
 
 def next_minute(schedule: Schedule, shown: int) -> int | None:
@@ -43,7 +45,7 @@ def _croniter(cron: tuple[tuple[int, ...], ...], either: bool) -> croniter:
     from croniter import croniter
 
     fields = (
-        "*" if (values[0], values[-1]) == ends and len(values) == ends[1] - ends[0] + 1 else ",".join(map(str, values))
-        for values, ends in zip(cron, _ALL, strict=True)
+        "*" if len(values) == size and not (either and size in _DAYS) else ",".join(map(str, values))
+        for values, size in zip(cron, _SIZES, strict=True)
     )
     return croniter(" ".join(fields), 0.0, day_or=either)

@@ -45,9 +45,8 @@ def parse(text: str, *, name: str = "", fast: bool = False) -> Schedule:
     if len(written) > LONGEST:
         raise ScheduleError(f"The schedule has {len(written)} characters, and {LONGEST} is the most.", _EXAMPLES)
     if odd := next((c for c in written if not (" " <= c <= "~" or c == "\t")), ""):
-        raise ScheduleError(
-            f"The schedule holds U+{ord(odd):04X}, which is no digit, letter or sign of cron.", _EXAMPLES
-        )
+        word = next(ascii(word)[1:-1] for word in re.split(r"[ \t]", written) if odd in word)
+        raise ScheduleError(f'"{word}" holds U+{ord(odd):04X}, which is no digit, letter or sign of cron.', _EXAMPLES)
     words = re.split(r"[ \t]+", written)
     match words[0].lower():
         case "":

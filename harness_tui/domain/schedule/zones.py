@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -40,9 +40,8 @@ def zone(name: str) -> ZoneInfo:
 
 def offset(zone: ZoneInfo, instant: int) -> int:
     """Seconds the zone's clock is ahead of UTC at an instant (seconds since the epoch)."""
-    utc = datetime.fromtimestamp(instant, UTC)
-    # Told by the clock itself and not by `utcoffset`, which would have to find its way back from the wall clock.
-    ahead = utc.astimezone(zone).replace(tzinfo=UTC) - utc
+    ahead = datetime.fromtimestamp(instant, zone).utcoffset()
+    assert ahead is not None, "a ZoneInfo always has an offset"
     return ahead.days * _SECONDS_A_DAY + ahead.seconds
 
 
