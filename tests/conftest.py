@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness_tui.config.paths import Paths
 
@@ -19,6 +20,29 @@ _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GEMINI_
 _PLACES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST", "OLLAMA_URL", "OLLAMA_API_KEY")
 for _name in (*_KEYS, *_PLACES, "HARNESS_TUI_KEY_COMMAND", "NO_COLOR", "HARNESS_TUI_DEBUG"):
     os.environ.pop(_name, None)
+
+# Hundreds of programs are started: none is to compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A slow machine is no failure: how long an example takes says nothing. (The rest stays, as does what CI=true sets.)
+settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+# Rooms whose tests take longest, the longest first.
+_LONG = ("e2e", "cli", "browser", "ssh", "pty", "vault", "demo", "crash", "sandbox", "shell", "daemon", "journal")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files are handed to the processes of `-n` in our order, not those with the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes long files go first, so that none of them is alone at the end."""
+    if hasattr(config, "workerinput"):
+        rank = {room: number for number, room in enumerate(_LONG)}
+        items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
 
 
 @pytest.fixture

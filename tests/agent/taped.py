@@ -40,8 +40,10 @@ class Taped(Bench):
 
     async def crash(self, task: asyncio.Task[None]) -> tuple[Driver, asyncio.Task[None]]:
         """What a SIGKILL leaves is the log and the file; another engine goes on with them."""
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("harness_tui.agent.driver.SETTLE_GRACE", 0.0)  # the killed do not wait for an effect
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         return await self.again()
 
     async def decide(self, driver: Driver, word: Any = "approved") -> None:

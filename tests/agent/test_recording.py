@@ -133,7 +133,10 @@ async def test_a_call_that_took_too_long(journal: Journal, tmp_path: Path) -> No
     await plays_the_same(b)
 
 
-async def test_an_engine_that_died_while_it_waited_and_an_effect_in_doubt(journal: Journal, tmp_path: Path) -> None:
+async def test_an_engine_that_died_while_it_waited_and_an_effect_in_doubt(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness_tui.agent.driver.SETTLE_GRACE", 0.05)  # nobody gets a result out of a killed engine
     b = Taped(journal, tmp_path / "c", call("look"), call("poke"), call("look"), call("poke"), say("done"))
     b.shared["verdicts"] = [Verdict(True, "seen")]
     driver, task = await b.start()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Paths:
-    return Paths(tmp_path / "home")
+def home() -> Iterator[Paths]:
+    """A home that is not there yet; near the root, since a socket path has 100 bytes."""
+    with tempfile.TemporaryDirectory(prefix="htui-", ignore_cleanup_errors=True) as folder:
+        yield Paths(Path(folder) / "home")
 
 
 @pytest.fixture

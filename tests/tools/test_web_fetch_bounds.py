@@ -59,9 +59,9 @@ async def test_what_we_accept_is_decoded(coding: str, compress: Callable[[bytes]
     [
         ("br", b"x", "was not asked for"),
         ("zstd", b"x", "was not asked for"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "was not asked for"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "was not asked for"),
         ("gzip", b"no gzip at all", "corrupt"),
-        ("gzip", gzip.compress(b"\0" * 30_000_000), "compression bomb"),
+        ("gzip", gzip.compress(b"\0" * 30_000_000, mtime=0), "compression bomb"),
         ("deflate", zlib.compress(b"\0" * 30_000_000), "compression bomb"),
     ],
 )
