@@ -93,6 +93,12 @@ class Ledger(msgspec.Struct):
             account = self.accounts[scope] = Account(limits.limit, usd_limit=limits.usd_limit)
         return account
 
+    def unlimit(self, kind: str) -> None:
+        """A kind of scope has no limits any more."""
+        if kind in self.defaults:
+            self.limit(kind, 0)
+            del self.defaults[kind]
+
     def forget(self, scope: str) -> None:
         """Nothing will be spent in it any more."""
         self.accounts.pop(scope, None)

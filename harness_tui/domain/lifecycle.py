@@ -85,7 +85,8 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
 
 def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
     """How the run ends after `last`, or None when another attempt is due."""
-    acted = last.acted or any(e.acted for e in s.ended)
+    # What a loop's maker did in its own worktree is a proposal: others verify it.
+    acted = not s.spec.proposes and (last.acted or any(e.acted for e in s.ended))
     if s.cancel or last.stopped_by == "cancelled":
         why = f"cancelled by {s.cancel.by}" if s.cancel else last.reason
         return ev.RunFinished("cancelled", None, why, last.claim, "cancelled", 8)

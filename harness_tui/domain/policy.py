@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -11,10 +11,9 @@ from msgspec.structs import replace
 from .approval import Judgement, Proposal, action_digest
 from .messages import RISKS, Risk, ToolSpec
 from .rules import Rule, Subject, Where, allows, in_force, touches
-from .task import Level
+from .task import LEVELS, Level
 
 ACTS, ASKS, CANNOT = "acts", "asks", "cannot"
-LEVELS = get_args(Level)
 
 
 def rule(risk: Risk, level: Level, *, sandboxed: bool = False) -> str:
@@ -63,13 +62,21 @@ class Weighed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def judge(
-    call: Weighed, level: Level, rules: Sequence[Rule], where: Where, used: Mapping[str, int] | None = None
+    call: Weighed,
+    level: Level,
+    rules: Sequence[Rule],
+    where: Where,
+    used: Mapping[str, int] | None = None,
+    *,
+    proposes: bool = False,
 ) -> Judgement:
     """allow, ask or refuse: deny beats ask beats allow beats the level. Pure; the same for a real call and a check.
 
     Args:
         rules: all of the operator's; those that do not hold here and now count for nothing.
         used: calls allowed so far, by rule id.
+        proposes: what it changes in its sandbox is decided on as a whole later, so a call that cannot get out of it
+            need not ask.
     """
     used = used or {}
     held = [each for each in rules if in_force(each, where, used.get(each.id, 0))]
@@ -88,6 +95,8 @@ def judge(
         return Judgement("allow", call.proposal, call.why or "it only reads", rule=call.why or "read")
     if level == "L1":
         return _refuse(f"{name} is {risk}, and at L1 only what is proven to read runs.", "level", "L1")
+    if proposes and call.sandboxed and risk in ("idempotent", "destructive"):
+        return Judgement("allow", call.proposal, "it changes the round's own worktree alone", rule="proposal")
     if not subject.understood:
         return _ask_or_refuse(call, level, call.unsafe or "not understood for sure", "not understood")
     if call.free or risk == "idempotent":

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 Level = Literal["L1", "L2", "L3"]
+LEVELS: tuple[Level, ...] = ("L1", "L2", "L3")
 
 BROWSER_TOOLS = (
     "browser_navigate",
@@ -23,6 +24,8 @@ BROWSER_TOOLS = (
 FILE_TOOLS = ("read_file", "list_dir", "glob", "grep", "write_file", "edit_file")
 SHELL_TOOLS = ("shell_read", "shell_exec")
 WEB_TOOLS = ("web_fetch", "web_search")
+LOOP_TOOLS = ("verdict",)
+"""Offered by a loop's round alone."""
 BUILT_IN_TOOLS = (*FILE_TOOLS, *SHELL_TOOLS, *WEB_TOOLS, *BROWSER_TOOLS)
 """Names alone, so that checking a task file imports no tool."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from ..agent.driver import Driver
@@ -64,14 +64,16 @@ class Supervisor:
         """The live driver of an open root run."""
         return self._drivers.get(run)
 
-    async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str]) -> None:
-        """Write the run down and drive it. Raises HarnessError when it cannot even begin."""
+    async def start(
+        self, uid: str, spec: RunSpec, secrets: Mapping[str, str], *, also: Sequence[Write] = ()
+    ) -> None:
+        """Write the run down, in one append with `also`, and drive it. Raises HarnessError when it cannot begin."""
         kills = len(self._kills)
         kit = self._kit_for(uid, spec, secrets)
         world = await asyncio.to_thread(kit.environment, spec, uid)
         await self._services.ensure(uid, spec.service)
         kit.ledger.limit(f"run:{uid}", spec.task.budget.tokens, usd_of(spec))
-        await self._journal.append([Write(uid, 0, (kit.redaction.deep(_started(spec, world)),))])
+        await self._journal.append([Write(uid, 0, (kit.redaction.deep(_started(spec, world)),)), *also])
         self._drive(uid, spec, kit, world)
         if len(self._kills) > kills:
             await self.cancel(uid, *self._kills[-1])

@@ -23,6 +23,7 @@ from ..domain.task import (
     BROWSER_TOOLS,
     BUILT_IN_TOOLS,
     FILE_TOOLS,
+    LOOP_TOOLS,
     SHELL_TOOLS,
     WEB_TOOLS,
     ModelSpec,
@@ -157,8 +158,12 @@ def environment(
 
         engines = (BRAVE, TAVILY, *((searxng(sources.searxng),) if sources.searxng else ()))
         boxes.append(WebBox(reach, search=WebSearch(secrets.secret, engines, own_search)))
-    if wanted.difference(BUILT_IN_TOOLS):
-        boxes.append(_plugged_in(wanted.difference(BUILT_IN_TOOLS), spec.workspace, sources))
+    if wanted.intersection(LOOP_TOOLS):
+        from ..tools.verdict import VerdictBox
+
+        boxes.append(VerdictBox())
+    if others := wanted.difference(BUILT_IN_TOOLS, LOOP_TOOLS):
+        boxes.append(_plugged_in(others, spec.workspace, sources))
     browser = None
     if wanted.intersection(BROWSER_TOOLS):
         from ..tools.browser.environment import BrowserBox
@@ -174,6 +179,7 @@ def environment(
         used=lambda: sources.used(session),
         claim=lambda ids: sources.claim(session, ids),
         where=lambda: Where(spec.workspace, run, sources.clock.now()),
+        proposes=spec.proposes and sandbox is not None and "changes" in sandbox.enforced,
     )
 
 

@@ -50,6 +50,7 @@ class RunEnvironment:
         claim: told the ids of the rules that allow the call about to start, "" once it has: no two runs can have the
             last use of a rule.
         where: workspace, run and time of a judgement.
+        proposes: as in `policy.judge`.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class RunEnvironment:
         used: Used = never_used,
         claim: Callable[[str], None] = lambda _: None,
         where: Callable[[], Where] = here_and_now,
+        proposes: bool = False,
     ) -> None:
         self.sandbox = sandbox
         self._boxes = (*boxes, browser) if browser else tuple(boxes)
         self._browser = browser
         self._rules, self._used, self._claim, self._where = rules, used, claim, where
+        self._proposes = proposes
         self._turns = {box: asyncio.Lock() for box in self._boxes if not box.concurrent}
         self._box_of = {name: box for box in reversed(self._boxes) for name in box.tools}
         if offered is not None:
@@ -107,7 +110,7 @@ class RunEnvironment:
         weighed = await self.weigh(call, level)
         if isinstance(weighed, Judgement):
             return weighed
-        judged = judge(weighed, level, self._rules(), self._where(), self._used())
+        judged = judge(weighed, level, self._rules(), self._where(), self._used(), proposes=self._proposes)
         self._claim(judged.rule if judged.verdict == "allow" and judged.rule.startswith(RULE_ID) else "")
         return judged
 

@@ -138,7 +138,8 @@ def _queued(v: Views, e: Envelope, x: ev.SlotQueued) -> None:
 
 def _started(v: Views, e: Envelope, x: ev.RoundStarted) -> None:
     loop = _loop(v, e)
-    row = RoundRow(e.run, loop.id, x.number, x.trigger, x.level, x.digest, x.slot, e.at, feedback=x.feedback)
+    row = RoundRow(e.run, loop.id, x.number, x.trigger, x.level, x.digest, x.slot, e.at)
+    row.feedback, row.about = x.feedback, x.about
     v.rounds[row.id] = row
     v.touch("round", row.id, row)
     loop.running, loop.rounds = row.id, max(loop.rounds, x.number)

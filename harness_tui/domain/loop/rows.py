@@ -128,6 +128,7 @@ class RoundRow(msgspec.Struct, omit_defaults=True):
         step: what it is at while it runs: maker | checker | acceptance | gate.
         outcome: reported | proceeded | escalated | exhausted | failed, "" while it runs.
         verified: clean verdict and passed acceptance; None = nothing was to be verified.
+        feedback: what the operator said of the change of the round `about`, when that was pushed back.
         approval: the request its change waits by, or waited; `decided` what became of that.
         receipt: what was done in the end.
         usd: nano-dollars; None when a part is unknown.
@@ -160,6 +161,7 @@ class RoundRow(msgspec.Struct, omit_defaults=True):
     approval: str = ""
     decided: str = ""
     feedback: str = ""
+    about: str = ""
     receipt: Receipt | None = None
     rolled_back: str = ""
     tokens: int = 0
