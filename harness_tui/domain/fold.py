@@ -281,6 +281,7 @@ def _approval_edited(v: Views, e: Envelope, x: ev.ApprovalEdited) -> None:
         return
     request.edited, request.summary, request.facts, request.risk = x.by, x.summary, list(x.facts), x.risk
     request.digest, request.action, request.arguments, request.change = x.digest, x.action, x.arguments, x.change
+    request.risk_class = x.risk_class or request.risk_class
     v.touch("approval", x.id, request)
 
 

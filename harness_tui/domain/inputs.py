@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .approval import Judgement
+from .approval import Judgement, Proposal
 from .events import Decision, Event
 from .ledger import Hold, Refused
 from .messages import Answer, Message
@@ -95,6 +95,21 @@ class Decided(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Edited(msgspec.Struct, frozen=True):
+    """The operator put other arguments in the place of a waiting call's; policy was heard and does not refuse them.
+
+    Attributes:
+        digest: what was shown when it was edited.
+        proposal: what would run now; `action` its digest.
+    """
+
+    approval: str
+    digest: str
+    by: str
+    proposal: Proposal
+    action: str
+
+
 class Resolved(msgspec.Struct, frozen=True):
     approval: str
     resolution: Literal["happened", "did_not", "again"]
@@ -172,6 +187,7 @@ Input = (
     | ModelBroke
     | Judged
     | Decided
+    | Edited
     | Resolved
     | Expired
     | Performed

@@ -9,7 +9,7 @@ from .. import inputs as inp
 from ..approval import Judgement, Proposal, action_digest, full_digest
 from ..events import Event, Fact
 from ..rules import RULE_ID
-from . import repeats
+from . import edits, repeats
 from .state import AttemptState, Call
 
 
@@ -33,7 +33,7 @@ def _judged(s: AttemptState, at: Call, x: inp.Judged) -> list[Event]:
     proposal = judgement.proposal
     withdrawn = _withdraw(at.approval, judgement.reason) if at.state == "approved" else []
     if judgement.verdict == "refuse" or proposal is None:
-        return [*withdrawn, ev.ToolRefused(at.id, at.call.name, judgement.why, judgement.reason)]
+        return [*withdrawn, ev.ToolRefused(at.id, at.call.name, judgement.why, edits.told(at, judgement.reason))]
     action = action_digest(proposal)
     proposal = _warned(s, proposal, action)
     if at.state == "approved":
@@ -61,7 +61,8 @@ def _withdraw(approval: str, reason: str) -> list[Event]:
 
 def _start(at: Call, proposal: Proposal, digest: str, approval: str, rule: str = "") -> Event:
     by = rule if rule.startswith(RULE_ID) else ""
-    return ev.ToolStarted(at.id, proposal.tool, proposal.risk_class, digest, proposal.summary, None, approval, by)
+    given = at.call.arguments if at.changed else None
+    return ev.ToolStarted(at.id, proposal.tool, proposal.risk_class, digest, proposal.summary, given, approval, by)
 
 
 def _warned(s: AttemptState, proposal: Proposal, action: str) -> Proposal:
@@ -69,6 +70,8 @@ def _warned(s: AttemptState, proposal: Proposal, action: str) -> Proposal:
     if not any(c.happened and c.action == action for c in s.carried.values()):
         return proposal
     earlier = Fact("earlier", "an interrupted attempt of this run already did exactly this")
+    if earlier in proposal.facts:
+        return proposal
     return replace(proposal, facts=(*proposal.facts, earlier))
 
 
@@ -87,7 +90,28 @@ def _request(s: AttemptState, at: Call, proposal: Proposal, action: str, x: inp.
         session=proposal.session,
         arguments=proposal.arguments,
         selector=proposal.selector,
+        why=f"its arguments are those {at.edited_by} gave it" if at.changed else "",
     )
+
+
+def edited(s: AttemptState, x: inp.Edited) -> list[Event]:
+    """The edit of a call that still waits under the digest that was edited; else somebody was faster: []."""
+    request = s.requests.get(x.approval)
+    if request is None or not _waiting(s, x.approval) or x.digest != request.digest:
+        return []
+    proposal = replace(_warned(s, x.proposal, x.action), tool=request.tool, session=request.session)
+    changed = ev.ApprovalEdited(
+        id=x.approval,
+        by=x.by,
+        summary=proposal.summary,
+        facts=proposal.facts,
+        digest=full_digest(proposal, s.uid, request.expires),
+        action=x.action,
+        risk=proposal.risk,
+        arguments=proposal.arguments,
+        risk_class=proposal.risk_class,
+    )
+    return [changed]
 
 
 def _doubt(s: AttemptState, at: Call, approval: str) -> Event:
@@ -123,9 +147,8 @@ def finished(s: AttemptState, result: inp.Result) -> list[Event]:
     if at is None or at.state != "started":
         return []
     outcome = result.outcome
-    told = ev.ToolFinished(
-        at.id, at.call.name, outcome.ok, outcome.text, result.took_ms, blob=result.blob, size=result.size
-    )
+    text = edits.told(at, outcome.text)
+    told = ev.ToolFinished(at.id, at.call.name, outcome.ok, text, result.took_ms, blob=result.blob, size=result.size)
     return [*outcome.events, told]
 
 
@@ -133,8 +156,8 @@ def governed(s: AttemptState, x: inp.Decided | inp.Expired | inp.Resolved | inp.
     """What the operator's word on a request comes to, or that nobody gave one in time."""
     match x:
         case inp.Decided(approval, decision, by, digest, reason):
-            if not _waiting(s, approval):
-                return []
+            if not _waiting(s, approval) or digest != s.requests[approval].digest:
+                return []  # decided before, or edited since: what it names is not what would run
             decided = ev.ApprovalDecided(approval, decision, by, digest, reason)
             if decision == "approved":
                 return [decided]
@@ -168,4 +191,4 @@ def _resolved(s: AttemptState, approval: str, resolved: ev.ApprovalResolved) -> 
         return [resolved]
     happened = resolved.resolution == "happened"
     text = "The operator confirmed that it happened." if happened else "It did not happen."
-    return [resolved, ev.ToolFinished(at.id, at.call.name, happened, text)]
+    return [resolved, ev.ToolFinished(at.id, at.call.name, happened, edits.told(at, text))]

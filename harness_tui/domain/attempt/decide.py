@@ -8,7 +8,7 @@ from ..events import Event
 from ..ledger import Refused
 from ..messages import Answer, Message
 from ..money import dollars
-from . import calls, repeats
+from . import calls, edits, repeats
 from .state import AttemptState
 
 MAX_PAUSES = 5
@@ -54,6 +54,8 @@ def _decided_from_outside(s: AttemptState, x: inp.Input) -> list[Event]:
     match x:
         case inp.Decided() | inp.Expired() | inp.Resolved() | inp.Doubted():
             return calls.governed(s, x)
+        case inp.Edited():
+            return calls.edited(s, x)
         case inp.Failed(reason, code):
             return [ev.LoopStopped("error", reason, s.claim, code)]
         case inp.Lost(reason, spent, usd):
@@ -68,7 +70,10 @@ def _decided_from_outside(s: AttemptState, x: inp.Input) -> list[Event]:
 
 def _began(s: AttemptState, x: inp.Began) -> list[Event]:
     taken: list[Event] = [] if s.baseline is not None else [ev.BaselineTaken(x.baseline)]
-    return [*x.events, *taken, *(ev.MessageAdded(message, source) for source, message in x.messages)]
+    told = [
+        ev.MessageAdded(message, source) for source, message in (*x.messages, *edits.handed_over(s.carried.values()))
+    ]
+    return [*x.events, *taken, *told]
 
 
 def _answered(s: AttemptState, answer: Answer) -> list[Event]:

@@ -6,8 +6,10 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import events as ev
+from ..editing import same
 from ..events import Carried, Event
 from ..messages import Message, ToolCall, ToolResult
 from ..seams import Performed
@@ -17,7 +19,9 @@ class Call(msgspec.Struct):
     """One tool call of the current batch. state: requested | asking | approved | started | doubt | settled.
 
     Attributes:
+        call: what runs, if it does.
         times: how many times in a row exactly this has been asked for, this one included.
+        original: what the model asked for, when an operator (`edited_by`) put something else in its place.
     """
 
     id: str
@@ -25,6 +29,13 @@ class Call(msgspec.Struct):
     state: str = "requested"
     approval: str = ""
     times: int = 1
+    original: ToolCall | None = None
+    edited_by: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """What runs is not what the model asked for."""
+        return self.original is not None and not same(self.original.arguments, self.call.arguments)
 
 
 class AttemptState(msgspec.Struct):
@@ -41,6 +52,8 @@ class AttemptState(msgspec.Struct):
         squeezed: the conversation was too long for the model, so a smaller window of it is shown.
         pauses: turns in a row that the provider interrupted.
         refused: a call that made sense was not let run.
+        requests: by approval, as they are now: an edit is in them.
+        asked_first: by approval that was edited, the action digest of what was asked for at first.
         denied: action digests the operator refused: never asked again in this attempt.
         last_call: the newest call asked for.
         spilled: blobs that hold whole results.
@@ -73,6 +86,7 @@ class AttemptState(msgspec.Struct):
     last_call: Call | None = None
     spilled: list[str] = []
     requests: dict[str, ev.ApprovalRequested] = {}
+    asked_first: dict[str, str] = {}
     resolutions: dict[str, ev.ApprovalResolved] = {}
     denied: set[str] = set()
     done: list[Performed] = []
@@ -120,7 +134,7 @@ class AttemptState(msgspec.Struct):
 
 def asked(ident: str, call: ToolCall, before: Call | None) -> Call:
     """The call under its id, counted: the same tool with the same arguments right after itself is asked once more."""
-    last = before.call if before else None
+    last = (before.original or before.call) if before else None
     same = last and (last.name, last.arguments, last.raw) == (call.name, call.arguments, call.raw)
     return Call(ident, call, times=before.times + 1 if before and same else 1)
 
@@ -212,7 +226,9 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
                 if at.approval == ident:
                     at.state = "approved"
         case ev.ApprovalDecided(ident, "denied"):
-            s.denied.add(s.requests[ident].action)
+            s.denied |= {s.requests[ident].action, s.asked_first.get(ident, s.requests[ident].action)}
+        case ev.ApprovalEdited():
+            _edited(s, event)
         case ev.ApprovalWithdrawn(ident):
             s.carried.pop(ident, None)
             for at in s.calls.values():
@@ -227,13 +243,33 @@ def _evolve_call(s: AttemptState, event: Event) -> None:
             pass
 
 
+def _edited(s: AttemptState, x: ev.ApprovalEdited) -> None:
+    """From now on the call is the operator's: it runs so, or not at all. What the model said stays what it said."""
+    request = s.requests[x.id]
+    s.asked_first.setdefault(x.id, request.action)
+    s.requests[x.id] = replace(
+        request,
+        summary=x.summary,
+        facts=x.facts,
+        digest=x.digest,
+        action=x.action,
+        risk=x.risk,
+        risk_class=x.risk_class or request.risk_class,
+        arguments=x.arguments,
+    )
+    for at in s.calls.values():
+        if at.approval == x.id:
+            at.original, at.edited_by = at.original or at.call, x.by
+            at.call = replace(at.call, arguments=x.arguments)
+
+
 def _again(s: AttemptState, at: Call, request: ev.ApprovalRequested) -> None:
     """The operator wants it once more: in a world that goes on, judged anew; else the next attempt may."""
     if s.restart:
         at.state = "settled"
     else:
         at.state, at.approval = "requested", ""
-        s.carried[request.id] = Carried(request.id, request.tool, request.action)
+        s.carried[request.id] = _carried(at, request)
 
 
 def carry(s: AttemptState) -> tuple[Carried, ...]:
@@ -248,5 +284,10 @@ def carry(s: AttemptState) -> tuple[Carried, ...]:
             continue
         resolved = s.resolutions.get(at.approval)
         if at.state == "approved" or (resolved and resolved.resolution == "again"):
-            out.append(Carried(request.id, request.tool, request.action))
+            out.append(_carried(at, request))
     return tuple(out)
+
+
+def _carried(at: Call, request: ev.ApprovalRequested) -> Carried:
+    """The next attempt's model knows nothing of an edit: the arguments go along, to be told."""
+    return Carried(request.id, request.tool, request.action, at.call.arguments if at.changed else {})

@@ -68,6 +68,7 @@ class ApprovalEdited(Event, frozen=True):
 
     Attributes:
         arguments, facts, summary, digest, action, change: as in `ApprovalRequested`, of what is proposed now.
+        risk_class: None = as before.
     """
 
     id: str
@@ -80,6 +81,7 @@ class ApprovalEdited(Event, frozen=True):
     arguments: dict[str, Any] = {}
     change: Change | None = None
     reason: str = ""
+    risk_class: Risk | None = None
 
 
 class ApprovalExpired(Event, frozen=True):
