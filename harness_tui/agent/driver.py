@@ -14,10 +14,12 @@ from ..domain import attempt as at
 from ..domain import events as ev
 from ..domain import inputs as inp
 from ..domain import lifecycle
+from ..domain.approval import action_digest
 from ..domain.events import Event, Write
 from ..domain.ledger import Warned
 from ..domain.task import RunSpec
 from ..journal.failpoints import hit
+from . import edits
 from .effects import SECOND, SETTLE_GRACE, Effects
 from .kit import Kit
 
@@ -203,14 +205,36 @@ class Driver:
 
     # -- inputs from outside -------------------------------------------------------------------------------------
 
-    async def decide(self, x: inp.Decided | inp.Resolved) -> bool:
-        """Apply a decision; False when the request no longer waits here. Returns after it is durable."""
+    async def decide(self, x: inp.Decided | inp.Resolved | inp.Edited) -> bool:
+        """Apply a decision; False when the request no longer waits so here. Returns after it is durable."""
         await self._loaded.wait()
         hit("approve.before_commit")
         applied = await self._input(x)
         hit("approve.after_commit")
         self._changed.set()
         return applied
+
+    def digest(self, approval: str) -> str:
+        """What a request shows now; "" when this attempt has none of that id."""
+        request = self.attempt.requests.get(approval) if self.attempt else None
+        return request.digest if request else ""
+
+    async def edit(self, approval: str, digest: str, by: str, arguments: dict[str, Any]) -> str:
+        """Put other arguments in the place of a waiting call's; the new digest, once it is durable.
+
+        "" when it no longer waits here under `digest`: it is judged without the lock, so whoever decides or edits
+        meanwhile is first. Raises UsageError, ApprovalError as `edits.proposed`.
+        """
+        await self._loaded.wait()
+        s = self.attempt
+        call = (
+            next((c for c in s.calls.values() if c.approval == approval and c.state == "asking"), None) if s else None
+        )
+        if s is None or call is None or self.digest(approval) != digest:
+            return ""
+        proposal = await edits.proposed(self.spec, self.kit, self.effects.world, s, call, arguments)
+        applied = await self.decide(inp.Edited(approval, digest, by, proposal, action_digest(proposal)))
+        return self.digest(approval) if applied else ""
 
     async def cancel(self, by: str, reason: str) -> None:
         """Ask the run to end; a running destructive call may finish first."""

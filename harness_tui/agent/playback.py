@@ -14,12 +14,12 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from ..domain.errors import HarnessError
-from ..domain.events import ApprovalDecided, ApprovalResolved, CancelRequested, Event, name_of
+from ..domain.events import ApprovalDecided, ApprovalEdited, ApprovalResolved, CancelRequested, Event, name_of
 from ..domain.messages import ModelRequest
 from ..models.cassette.model import Failure
 from .tape import Act, ActName, Commit, Kept, Loaded, RunRecord, Said, Value
 
-OUTSIDE = (ApprovalDecided, ApprovalResolved, CancelRequested)
+OUTSIDE = (ApprovalDecided, ApprovalEdited, ApprovalResolved, CancelRequested)
 """Events that came from outside, and tell all that came."""
 
 HOPS = 8

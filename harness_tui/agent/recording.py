@@ -213,6 +213,11 @@ class RecordedWorld:
         self.notes, self.tools = tuple(world.notes), world.tools
         return Here(self.kind, self.recovery, self.session, self.notes, self.tools)
 
+    @property
+    def unrecorded(self) -> Environment:
+        """The world itself, to hear its judgement of what the lifecycle did not come to: an edit's event tells all."""
+        return self._world
+
     async def open(self) -> None:
         await self._did("open", None, self._world.open(), lambda _: (self._look(), ()))
 

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..domain import inputs as inp
+from ..domain.approval import Proposal
 from ..domain.errors import HarnessError
 from ..domain.events import (
     ApprovalDecided,
+    ApprovalEdited,
     ApprovalResolved,
     CancelRequested,
     Envelope,
@@ -115,10 +117,14 @@ async def _live(driver: Driver, tape: Playback, log: ReplayedLog) -> bool:
 
 
 async def _deliver(driver: Driver, event: Event) -> None:
-    """Bring what came from outside."""
+    """Bring what came from outside. Digests hold the time, which is another one here: it names what is shown now."""
     match event:
-        case ApprovalDecided(ident, decision, by, digest, reason):
-            await driver.decide(inp.Decided(ident, decision, by, digest, reason))
+        case ApprovalDecided(ident, decision, by, _, reason):
+            await driver.decide(inp.Decided(ident, decision, by, driver.digest(ident), reason))
+        case ApprovalEdited(id=ident, by=by, risk=risk, action=action, summary=summary, facts=facts):
+            risk_class = event.risk_class or "destructive"
+            proposal = Proposal("", event.arguments, risk_class, risk, summary, facts)
+            await driver.decide(inp.Edited(ident, driver.digest(ident), by, proposal, action))
         case ApprovalResolved(ident, resolution, by, reason):
             await driver.decide(inp.Resolved(ident, resolution, by, reason))
         case CancelRequested(by, reason):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from ..domain.approval import MIN_DIGEST, names
 from ..domain.errors import ApprovalError, UsageError
@@ -16,23 +19,46 @@ from ..port.commands import Decide, EditApproval, Reply, Resolve
 from .supervisor import Supervisor
 
 
+class Round(Protocol):
+    """A round of a loop whose change, or whose effect in doubt, waits."""
+
+    async def decide(self, word: Decided | Resolved) -> bool:
+        """Apply a decision; False when the request no longer waits. Returns after it is durable."""
+        ...
+
+    async def edit(self, command: EditApproval) -> Reply:
+        """Put the operator's diff in the place of the maker's; answers the new digest. Raises HarnessError."""
+        ...
+
+
 class Desk:
-    def __init__(self, views: Callable[[], Views], supervisor: Supervisor, clock: Clock) -> None:
+    """Hands each decision to whoever waits for it.
+
+    Args:
+        rounds: the live round of an id (`l3/214`); None = there is none, or the id is a run's.
+    """
+
+    def __init__(
+        self,
+        views: Callable[[], Views],
+        supervisor: Supervisor,
+        clock: Clock,
+        rounds: Callable[[str], Round | None] = lambda _: None,
+    ) -> None:
         self._views = views
         self._supervisor = supervisor
         self._clock = clock
+        self._rounds = rounds
 
     async def decide(self, command: Decide) -> Reply:
         """Approve or deny; answers after the decision is durable. Raises ApprovalError when it is refused."""
         row = self._row(command.approval)
         self._check_digest(row, command.digest)
         if row.kind == "in_doubt":
-            how = f"harness-tui approvals resolve {row.id} --happened|--did-not|--again --digest {row.digest[:12]}"
-            raise ApprovalError(f"{row.id} is in doubt: it can be resolved, not approved or denied.", f"Use: {how}")
-        if row.state != "requested":
-            raise ApprovalError(_settled(row))
-        if row.expires and row.expires <= self._clock.now():
-            raise ApprovalError(f"{row.id} expired at {_clock_time(row.expires)}.", "A new attempt asks again.")
+            raise ApprovalError(
+                f"{row.id} is in doubt: it can be resolved, not approved or denied.", _how_resolved(row)
+            )
+        self._check_waits(row)
         if command.decision == "pushed_back" and row.kind != "change":
             raise ApprovalError(f"{row.id} is no loop's change: there is no maker to push it back to.", "Deny it.")
         word = Decided(row.id, command.decision, command.by, row.digest, command.reason)
@@ -40,8 +66,25 @@ class Desk:
         return Reply(row.id, f"{row.id} {command.decision}.")
 
     async def edit(self, command: EditApproval) -> Reply:
-        """Put something else in the place of what is asked for; answers the new digest."""
-        raise NotImplementedError
+        """Put something else in the place of what is asked for; answers the new digest.
+
+        Raises UsageError for what does not fit, ApprovalError for what policy refuses or somebody else was faster with.
+        """
+        row = self._row(command.approval)
+        self._check_digest(row, command.digest)
+        if row.kind == "in_doubt":
+            raise ApprovalError(f"{row.id} is in doubt: what may have happened cannot be edited.", _how_resolved(row))
+        self._check_waits(row)
+        if (command.diff is None) == (row.kind == "change") or (command.arguments is None) == (row.kind == "action"):
+            what = "the diff of its change" if row.kind == "change" else "the arguments of its call"
+            raise UsageError(f"{row.id} is edited by {what}, and by nothing else.")
+        if waits := self._round(row):
+            return await waits.edit(replace(command, digest=row.digest))
+        shown, driver = row.digest, self._supervisor.driver(row.run)
+        digest = await driver.edit(row.id, shown, command.by, command.arguments or {}) if driver else ""
+        if not digest:
+            raise self._too_late(row.id, shown)
+        return Reply(row.id, f"{row.id} is edited and waits under its new digest {digest[:16]}.", digest)
 
     async def resolve(self, command: Resolve) -> Reply:
         """The operator's word on an in-doubt effect."""
@@ -56,9 +99,26 @@ class Desk:
         return Reply(row.id, f"{row.id} resolved: {command.resolution.replace('_', ' ')}.")
 
     async def _hand_over(self, row: ApprovalRow, word: Decided | Resolved) -> None:
-        driver = self._supervisor.driver(row.run)
-        if driver is None or not await driver.decide(word):
-            raise ApprovalError(_settled(self._row(row.id)))
+        shown, waits = row.digest, self._round(row) or self._supervisor.driver(row.run)
+        if waits is None or not await waits.decide(word):
+            raise self._too_late(row.id, shown)
+
+    def _round(self, row: ApprovalRow) -> Round | None:
+        return self._rounds(row.run) if row.kind == "change" or row.run in self._views().rounds else None
+
+    def _check_waits(self, row: ApprovalRow) -> None:
+        if row.state != "requested":
+            raise ApprovalError(_settled(row))
+        if row.expires and row.expires <= self._clock.now():
+            raise ApprovalError(f"{row.id} expired at {_clock_time(row.expires)}.", "A new attempt asks again.")
+
+    def _too_late(self, approval: str, shown: str) -> ApprovalError:
+        """Why nobody took a word on what was `shown`: who was faster, and with what."""
+        row = self._row(approval)
+        if not row.open or row.digest == shown:
+            return ApprovalError(_settled(row))
+        now = f"{row.id} was edited by {row.edited} meanwhile and now shows digest {row.digest[:12]}."
+        return ApprovalError(f"Refused: {now}", f"Look again: harness-tui approvals show {row.id}")
 
     def _row(self, approval: str) -> ApprovalRow:
         rows = self._views().approvals
@@ -74,6 +134,11 @@ class Desk:
         if not names(row.digest, given):
             shown = f"{row.id} now shows digest {row.digest[:12]}, the decision names {given[:12]}."
             raise ApprovalError(f"Refused: {shown}", f"Look again: harness-tui approvals show {row.id}")
+
+
+def _how_resolved(row: ApprovalRow) -> str:
+    words = f"{row.id} --happened|--did-not|--again --digest {row.digest[:12]}"
+    return f"Use: harness-tui approvals resolve {words}"
 
 
 def _settled(row: ApprovalRow) -> str:

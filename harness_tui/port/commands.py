@@ -207,7 +207,12 @@ AnyCommand = (
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a command came to: `id` of the run or approval, `text` one sentence for a person."""
+    """What a command came to: `id` of the run or approval, `text` one sentence for a person.
+
+    Attributes:
+        digest: of an edit, what the request shows now.
+    """
 
     id: str = ""
     text: str = ""
+    digest: str = ""
