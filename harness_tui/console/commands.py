@@ -12,7 +12,7 @@ from ..domain.errors import UsageError
 from ..domain.safetext import clip as safe_clip
 from ..domain.views import BudgetRow
 from ..port.commands import SetBudget
-from . import keys, theme
+from . import keys, loop_keys, notice, theme
 from .actions import COMMANDS
 from .intents import Intent, Pace, RunTask, Send, StartDemo, UseTheme
 from .stores.prompt import Prompt
@@ -51,6 +51,12 @@ def perform(m: Model, text: str) -> list[Intent]:
             if rest.isascii() and rest.isdigit() and 1 <= int(rest[:4]) <= 60:
                 return [Pace(int(rest[:4]))]
             m.notice("A pace is 1 to 60 frames a second: :fps 5", bad=True)
+        case "loops.add":
+            return loop_keys.add(m, rest)
+        case "loops.promote" | "loops.demote":
+            return loop_keys.command(m, name, rest)
+        case "notices.use":
+            _notify(m, rest)
         case "engine.stop":
             _stop(m, rest)
         case "budget.set":
@@ -128,6 +134,11 @@ def complete(m: Model, text: str) -> str:
         "budget": ("set",),
         "budget set": _scopes(m),
         "stop": ("all",),
+        "loop": ("add",),
+        "loop add": ("--pattern",),
+        "notify": notice.MODES,
+        "promote": loop_keys.names(m),
+        "demote": loop_keys.names(m),
         "theme": theme.names(),
     }.get(" ".join(head.split()), ())
     fits = sorted(name for name in known if name.startswith(word))
@@ -136,6 +147,16 @@ def complete(m: Model, text: str) -> str:
     if len(fits) > 1:
         m.said = ("  ".join(fits), False)
     return f"{head}{space}{_common(fits)}{' ' if len(fits) == 1 else ''}"
+
+
+def _notify(m: Model, how: str) -> None:
+    """`:notify bell`; what is on stays on until it is told otherwise."""
+    wanted = next((mode for mode in notice.MODES if mode == how), None)
+    if wanted is None:
+        m.notice(":notify off, :notify bell, or :notify osc9 (bell and a desktop notice)", bad=bool(how))
+        return
+    m.notices.mode = wanted
+    m.notice(f"Notices: {wanted}, at most one in {notice.INTERVAL:.0f} s.")
 
 
 def _common(names: list[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..port.commands import AnyCommand
+from .stores.fires import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,37 @@ class RunTask:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLoop:
+    """`:loop add`: register a loop from a file, or from a pattern that ships; `fast`: more often than once a minute."""
+
+    source: str
+    pattern: bool = False
+    fast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLoop:
+    """Fetch what of a loop is not in its row, or work it out, and give it to `Model.loops`."""
+
+    what: Literal["spec", "rounds", "preview"]
+    loop: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFires:
+    """Work out when these fire next, away from the screen, and give it to `Model.loops.planned`."""
+
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A human is needed: ring and say so, as `:notify` allows. Plain (unsafe) text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class UseTheme:
     name: str
 
@@ -84,4 +117,21 @@ class Pace:
     fps: int
 
 
-Intent = Send | FetchFrame | Detach | Copy | Export | Repaint | Resync | Suspend | StartDemo | RunTask | UseTheme | Pace
+Intent = (
+    Send
+    | FetchFrame
+    | Detach
+    | Copy
+    | Export
+    | Repaint
+    | Resync
+    | Suspend
+    | StartDemo
+    | RunTask
+    | UseTheme
+    | Pace
+    | LoadLoop
+    | FetchLoop
+    | PlanFires
+    | Ring
+)

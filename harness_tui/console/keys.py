@@ -9,7 +9,7 @@ import msgspec
 
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
-from . import decide
+from . import decide, loop_keys
 from .actions import PANE_NAMES, find
 from .intents import Copy, Detach, Export, Intent, Repaint, Resync, Suspend
 from .lines import Line
@@ -50,6 +50,8 @@ def perform(m: Model, ident: str) -> list[Intent]:
     if scope == "move":
         _move(m, verb)
         return []
+    if scope == "loops":
+        return loop_keys.press(m, verb)
     return _HANDLERS[ident](m)
 
 
@@ -103,6 +105,8 @@ def _move(m: Model, verb: str) -> None:
             _page_card(m, verb)
         case 5:
             m.budgets.move(by)
+        case 7:
+            loop_keys.move(m, by)
         case 6:
             m.browser_top = max(0, min(_FAR if by == _FAR else 2000, m.browser_top + by)) if m.browser_text else 0
 
@@ -122,6 +126,8 @@ def _item(m: Model) -> str:
     """Id of the run or approval the cursor is on."""
     if m.focus == 4:
         return m.queue.current
+    if m.focus == 7:
+        return loop_keys.item(m)
     if m.focus == 1 and not m.trace.follow and (row := m.trace.row(m)):
         return row.run
     return m.runs.current
@@ -162,6 +168,8 @@ def _open(m: Model) -> list[Intent]:
             m.overlay = Overlay("budget", m.budgets.current)
         case 6:
             return _view(m)
+        case 7:
+            loop_keys.enter(m)
     return []
 
 
@@ -173,6 +181,8 @@ def _help(m: Model) -> list[Intent]:
 def _back(m: Model) -> list[Intent]:
     if m.overlay:
         m.overlay = None
+    elif m.focus == 7 and loop_keys.leave(m):
+        pass
     elif m.filters.get(m.focus):
         m.filters.pop(m.focus)
         if m.focus == 1:
@@ -253,6 +263,8 @@ def _copy_json(m: Model) -> list[Intent]:
         row = shown.envelope if shown else None
     elif m.focus == 5:
         row = budgets.current(m)
+    elif m.focus == 7:
+        row = loop_keys.current_round(m) if m.loops.open else m.loops.row(m.world)
     if row is None:
         m.notice("There is no row under the cursor to copy.")
         return []

@@ -10,15 +10,17 @@ from ..domain.events import Flow
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
 from ..port.snapshot import Batch, Snapshot
-from . import decide, keys, prompts
+from . import decide, keys, loop_keys, prompts
 from .arming import Arming
 from .glyphs import ASCII, UNICODE
 from .intents import FetchFrame, Intent
 from .lines import Line, Span, blank, fit, width_of
+from .notice import Notices
 from .panes import approvals, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
 from .panes.overlays import Overlay
 from .place import STAGES, Rect, arrangement, place
 from .stores.filter import Filter
+from .stores.loops import Loops
 from .stores.prompt import Prompt
 from .stores.queue import Queue
 from .stores.selection import RunOrder, Selection
@@ -74,6 +76,7 @@ class Model:
         self.run_order, self.runs, self.budgets = RunOrder(), Selection(), Selection()
         self.trace = trace.TraceView()
         self.queue, self.arming = Queue(), Arming()
+        self.loops, self.notices = Loops(), Notices()
         self.node = ""
         self.browser_text, self.browser_top = False, 0
         self.pictures: dict[tuple[str, int, int], list[Line]] = {}
@@ -88,6 +91,8 @@ class Model:
     def attach(self, snapshot: Snapshot) -> None:
         """Start from a snapshot, or after `gap`/a lost link once more: cursor and scope stay, keys disarm."""
         self.world.attach(snapshot)
+        self.loops.attached()
+        self.notices.attached(loop_keys.waiting(self))
         self.queue.sent = ""
         if not self.run_order.ids:
             self.run_order.sort(self.world.roots())
@@ -177,7 +182,7 @@ class Model:
 
     def tick(self, at: float) -> list[Intent]:
         """Call when `due` has passed; behind keys that already wait to be handled, never before them."""
-        out = prompts.tick(self, at)
+        out = [*prompts.tick(self, at), *loop_keys.tick(self, at)]
         press = self.arming.tick(at)
         if press:
             out += decide.perform(self, press)
@@ -220,6 +225,7 @@ class Model:
         else:
             self.run_order.sort(self.world.roots())
         self.runs.update(ident for ident in self.run_order.ids if self._shows(ident))
+        self.loops.update(self.world)
         self.budgets.update(row.scope for row in self.world.budgets(self.today))
         form = self.card_form()
         count = len(self.card_rows(form.width)) if form.rows else 0

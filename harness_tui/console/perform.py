@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ..domain.errors import HarnessError, LinkLost
+from ..domain.errors import HarnessError, LinkLost, UsageError
 from ..domain.safetext import safe
 from ..port.commands import AnyCommand
 from ..port.port import EnginePort
 from . import intents as want
+from . import notice
 from .intents import Intent
 from .model import Model
 from .pace import Pace
+from .stores import fires
 from .terminal import set_clipboard
 
+ROUNDS = 200
+"""Rounds of a loop that are fetched."""
 Launch = Callable[[Intent], AnyCommand]
-"""Turns `StartDemo` or `RunTask` into a command; may read files and raise HarnessError; called in a thread."""
+"""Turns `StartDemo`, `RunTask` or `LoadLoop` into a command; may read files, raise HarnessError; called in a thread."""
 
 
 class Stage(Protocol):
@@ -84,6 +89,15 @@ class Performer:
                 self._stage.resync()
             case want.Suspend():
                 self._stage.action_suspend_process()
+            case want.LoadLoop():
+                self._start(self._load(intent))
+            case want.FetchLoop(what, loop):
+                self._start(self._fetch(what, loop))
+            case want.PlanFires(plans):
+                self._start(self._plan(plans))
+            case want.Ring(text):
+                if sequence := notice.sequence(text, self._model.notices.mode, os.environ):
+                    self._stage.send_to_terminal(sequence)
             case want.UseTheme(name):
                 self._use_theme(name)
             case want.Pace(fps):
@@ -116,6 +130,37 @@ class Performer:
         if self._launch is None:
             raise HarnessError("This console cannot start runs.", "Use `harness-tui run` or `harness-tui demo`.")
         return await self._send(await asyncio.to_thread(self._launch, intent))
+
+    async def _load(self, intent: want.LoadLoop) -> str:
+        words = [*(["--pattern"] if intent.pattern else []), intent.source, *(["--fast"] if intent.fast else [])]
+        try:
+            return await self._begin(intent)
+        except UsageError as error:
+            raise UsageError(
+                error.what, error.next_step or f"In a shell: harness-tui loop add {shlex.join(words)}"
+            ) from None
+
+    async def _fetch(self, what: str, loop: str) -> str:
+        """Give the model what of a loop is not in its row; what cannot be had is said in its place, not as a notice."""
+        loops, world, port = self._model.loops, self._model.world, self._stage.port
+        try:
+            if port is None:
+                raise LinkLost("There is no link to the engine.")
+            if what == "spec":
+                loops.take_spec(world, await port.loop(loop))
+                return ""
+            loops.take_rounds(loop, await port.rounds(loop, ROUNDS))
+        except HarnessError as error:
+            loops.trouble[loop] = str(error)
+        if what == "preview" and (row := world.views.loops.get(loop)):
+            rounds = loops.rounds(world, loop)
+            loops.previews[loop] = await asyncio.to_thread(fires.preview, row, rounds, self._model.now())
+        self._model.sync()
+        return ""
+
+    async def _plan(self, plans: tuple[fires.Plan, ...]) -> str:
+        self._model.loops.planned(await asyncio.to_thread(fires.upcoming, plans, self._model.now()))
+        return ""
 
     async def _export(self, name: str, text: str) -> str:
         path = await asyncio.to_thread(write_new, self._exports / Path(name).name, text)

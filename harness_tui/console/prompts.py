@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..port.commands import CancelAll, CancelRun, StopEngine
-from . import commands, decide
+from . import commands, decide, loop_keys
 from .arming import Lone
 from .intents import Intent, Send
 from .stores.filter import Filter
@@ -119,4 +119,6 @@ def _submit(m: Model) -> list[Intent]:
             if text == "stop all":
                 return [Send(CancelAll(m.by))]
             m.notice("Nothing was cancelled: the words are stop all.")
+        case kind if kind.startswith("loop_"):
+            return loop_keys.submit(m, prompt, text)
     return []

@@ -67,11 +67,18 @@ def find(m: Model, scope: str) -> BudgetRow | None:
     return next((row for row in m.world.budgets(m.today) if row.scope == scope), None)
 
 
-def name(scope: str, today: str) -> str:
-    """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`."""
+def name(m: Model, scope: str) -> str:
+    """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`, of a loop `deps-bump /day` or its date, of
+    a round `deps-bump 214` (plain text)."""
     kind, _, rest = scope.partition(":")
     if kind == "day":
-        return "today, all" if rest == today else rest
+        return "today, all" if rest == m.today else rest
+    if kind == "round":
+        loop, _, number = rest.partition("/")
+        row = m.world.views.loops.get(loop)
+        return f"{row.name} {number}" if row else rest
+    if row := m.world.views.loops.get(kind):
+        return f"{row.name} {'/day' if rest == m.today else rest}"
     return rest if kind == "run" else scope
 
 
@@ -123,7 +130,7 @@ def loud(m: Model, budget: BudgetRow) -> str:
 
     What is over, an ended run or another day, wants nothing any more.
     """
-    if not (budget.scope == f"day:{m.today}" or m.world.live(budget)):
+    if not (budget.scope.endswith(f":{m.today}") or m.world.live(budget)):
         return ""
     share = gauge(m, budget).share
     return "over" if share >= 1 else "warn" if share >= WARN else ""
@@ -136,7 +143,7 @@ def _row(m: Model, budget: BudgetRow, chosen: list[Chosen], width: int) -> Line:
     spent, held, limit = seen.texts
     out = out_words(m, budget)
     cells = (
-        Span(safe_clip(name(budget.scope, m.today), 60)),
+        Span(safe_clip(name(m, budget.scope), 60)),
         Span(spent),
         Span(held, "dim"),
         Span(limit, "dim"),

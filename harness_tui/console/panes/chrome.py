@@ -175,7 +175,8 @@ def _keys(*offers: tuple[str, str]) -> list[Span]:
 def _offers(m: Model) -> list[tuple[str, str]]:
     """Keys that do something to the item under the cursor now."""
     if m.overlay:
-        return [("esc", "back"), ("space", "page"), ("y", "copy")]
+        runs = [_offer("loops.maker"), _offer("loops.checker")] if m.overlay.kind == "round" else []
+        return [("esc", "back"), ("space", "page"), *runs, ("y", "copy")]
     match m.focus:
         case 1:
             follow = ("f", "hold still" if m.trace.follow else "follow")
@@ -194,10 +195,23 @@ def _offers(m: Model) -> list[tuple[str, str]]:
             return _approval_offers(m)
         case 5 if m.budgets.current:
             return [("enter", "open"), (":budget set", "limit"), ("y", "copy")]
+        case 7:
+            return _loop_offers(m)
         case 6:
             return [("v", "picture" if m.browser_text else "page text")] if m.world.views.frames else []
         case _:
             return []
+
+
+def _loop_offers(m: Model) -> list[tuple[str, str]]:
+    loop = m.loops.row(m.world)
+    if m.loops.open:
+        return [("enter", "report"), _offer("loops.maker"), _offer("loops.checker"), ("esc", "loops")]
+    if loop is None:
+        return []
+    pause = ("p", "resume") if loop.state == "paused" else _offer("loops.pause")
+    run, show = _offer("loops.run"), _offer("loops.preview")
+    return [("enter", "rounds"), run, pause, _offer("item.why"), show, _offer("item.may"), _offer("loops.promote")]
 
 
 def _offer(ident: str) -> tuple[str, str]:

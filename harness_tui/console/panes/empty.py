@@ -24,7 +24,11 @@ WORDS: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {
     6: ("No browser is open. A run with browser tools shows here.", (DEMO,)),
     7: (
         "No loops yet. They start runs on a schedule, at a level you set.",
-        ((":run TASK", "one run now, without one"), DEMO),
+        (
+            (":loop add --pattern daily_triage", "L1: reports only, nothing can change"),
+            (":loop add FILE", "one of your own"),
+            (":run TASK", "one run now, without one"),
+        ),
     ),
 }
 

@@ -15,7 +15,7 @@ from ...domain.views import RunRow
 from ...domain.why import enforced, may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
-from . import budgets
+from . import budgets, loop_cards, rounds
 from .card import LABEL, source_lines, wrapped
 from .frame import section
 from .words import zone
@@ -29,7 +29,10 @@ WHOLE = 60_000
 
 @dataclass(slots=True)
 class Overlay:
-    """What lies over the pane. kind: may | why | help | event | run | budget; `id` of a run, approval or scope."""
+    """What lies over the pane. kind: may | why | help | event | run | budget | round | preview.
+
+    Attributes: id: of a run, approval, scope, round or loop.
+    """
 
     kind: str
     id: str = ""
@@ -45,7 +48,7 @@ def draw(m: Model, over: Overlay, width: int, height: int) -> list[Line]:
     below = len(rows) - top - len(part)
     foot = f"  {below} more: space   esc back" if below > 0 else "  esc back"
     out = [
-        section(m, title(over), "", width),
+        section(m, title(m, over), "", width),
         *part,
         *[blank(width)] * (room - len(part)),
         fit((Span(foot, "dim"),), width),
@@ -53,22 +56,36 @@ def draw(m: Model, over: Overlay, width: int, height: int) -> list[Line]:
     return out[:height]
 
 
-def title(over: Overlay) -> str:
+def title(m: Model, over: Overlay) -> str:
     what = {"may": "may it do harm", "why": "why", "run": "in full"}
     match over.kind:
         case "help":
             return "keys"
         case "event" if over.envelope:
             return f"{safe_clip(over.envelope.run, 40)} event {over.envelope.pos}"
+        case "round":
+            return rounds.title(m, over.id)
+        case kind if loop := m.world.views.loops.get(over.id):
+            return f"{safe_clip(loop.name, 40)} {what.get(kind, kind)}"
         case "budget":
-            return f"budget {safe_clip(over.id.replace(':', ' ', 1), 40)}"
+            kind = "run " if over.id.startswith("run:") else ""
+            return f"budget {kind}{safe_clip(budgets.name(m, over.id), 40)}"
         case kind:
             return f"{safe_clip(over.id, 40)} {what.get(kind, kind)}"
 
 
 def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
     """Label and raw text, line by line, of everything but help."""
+    loop = m.world.views.loops.get(over.id)
     match over.kind:
+        case "may" if loop:
+            return loop_cards.may(m, loop)
+        case "why" if loop:
+            return loop_cards.why(m, loop)
+        case "preview":
+            return m.loops.previews.get(over.id) or [("", "it is being worked out")]
+        case "round":
+            return rounds.facts(m, over.id)
         case "may":
             return [(fact.label, fact.value) for fact in may(m.world.views, over.id, m.now())]
         case "why":

@@ -30,6 +30,7 @@ class World:
 
     Attributes:
         matched: numbers of the ring's rows that pass the trace's filter.
+        more_loops: registered ones that did not fit into the snapshot.
         flow: newest flow item of a root run that has said nothing since.
         unreadable: events of a newer engine this console does not know; counted, never guessed.
         restarted: us, when another engine process answered than the one before; 0 = never.
@@ -44,6 +45,7 @@ class World:
         self.filter = Filter()
         self.flow: dict[str, Flow] = {}
         self.seen_pos = 0
+        self.more_loops = 0
         self.unreadable = 0
         self.restarted = 0
         self._tails: dict[str, deque[int]] = {}
@@ -56,7 +58,7 @@ class World:
         """Take a snapshot; the ring keeps what it has and is continued."""
         if self.engine and (self.engine.pid, self.engine.started) != (snapshot.engine.pid, snapshot.engine.started):
             self.restarted = self.now()
-        self.engine = snapshot.engine
+        self.engine, self.more_loops = snapshot.engine, snapshot.more_loops
         self.views = Views()
         rows: list[ViewRow] = [
             *snapshot.runs,
@@ -169,7 +171,8 @@ class World:
         return [row for seq in self._tails.get(run, ()) if (row := self.ring.get(seq))]
 
     def roots(self) -> list[RunRow]:
-        return [row for row in self.views.runs.values() if not row.parent]
+        """Every agent's run; those of a loop's maker and checker too, whose parent is a round."""
+        return [row for row in self.views.runs.values() if row.kind == "agent"]
 
     def attempts(self, run: str) -> list[RunRow]:
         return [row for row in self.views.runs.values() if row.parent == run]
@@ -185,21 +188,27 @@ class World:
         return today(self.views.budgets, day)
 
     def budgets(self, day: str) -> list[BudgetRow]:
-        """Of `day`, then of open runs, of ended ones, each newest first, then of other days."""
+        """Of `day`, all, then of loops, of what is open, of what has ended, newest first each; then of other days."""
         scoped = [row for row in reversed(self.views.budgets.values()) if ":" in row.scope]
         current = self.today(day)
-        days = [row for row in scoped if row.scope.startswith("day:") and row.scope != f"day:{day}"]
-        rest = sorted((row for row in scoped if not row.scope.startswith("day:")), key=lambda row: not self.live(row))
-        days.sort(key=lambda row: row.scope, reverse=True)
-        return [*([current] if current else []), *rest, *days]
+        loops = [row for row in scoped if row.scope.endswith(f":{day}") and not row.scope.startswith("day:")]
+        rest = [row for row in scoped if row.scope.startswith(("run:", "round:"))]
+        rest.sort(key=lambda row: not self.live(row))
+        known = {f"day:{day}", *(row.scope for row in (*loops, *rest))}
+        days = [row for row in scoped if row.scope not in known]
+        days.sort(key=lambda row: row.scope.partition(":")[2], reverse=True)
+        return [*([current] if current else []), *loops, *rest, *days]
 
     def near(self) -> list[BudgetRow]:
         """Budgets of open runs of which the operator was told that four fifths are spent."""
         return [row for row in self.views.budgets.values() if row.warned and self.live(row)]
 
     def live(self, budget: BudgetRow) -> bool:
-        """Whether it is the budget of an open run."""
-        run = self.views.runs.get(budget.scope.partition(":")[2])
+        """Whether it is the budget of an open run, or of a round that runs."""
+        kind, _, of = budget.scope.partition(":")
+        if kind == "round":
+            return of in self.views.rounds and not self.views.rounds[of].ended
+        run = self.views.runs.get(of)
         return run is not None and run.open
 
     def event(self, row: Row) -> Envelope | None:
