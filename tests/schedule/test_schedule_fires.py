@@ -57,6 +57,11 @@ DST = [
     ("30 1 * * *", "Europe/Dublin", "2026-10-24 12:00", ["10-25 01:30 +01:00", "10-26 01:30 +00:00"]),
     ("30 1 * * *", "Europe/Dublin", "2026-03-28 12:00", ["03-29 02:00 +01:00", "03-30 01:30 +01:00"]),
     ("30 1 * * *", "Antarctica/Troll", "2026-03-28 12:00", ["03-29 03:00 +02:00", "03-30 01:30 +02:00"]),
+    # Far from the change, which still decides how far.
+    ("*/30 12 1 4 *", "America/New_York", "2026-01-01 12:00", ["04-01 12:00 -04:00", "04-01 12:30 -04:00"]),
+    ("30 12 1 12 *", "America/New_York", "2026-04-01 12:00", ["12-01 12:30 -05:00", "2027-12-01 12:30 -05:00"]),
+    ("*/30 1 1 11 *", "America/New_York", "2026-04-01 12:00", ["11-01 01:00 -04:00", "11-01 01:30 -04:00"]),
+    ("30 2 8 3 *", "America/New_York", "2025-06-01 12:00", ["2026-03-08 03:00 -04:00", "2027-03-08 02:30 -05:00"]),
     # For good.
     ("45 2 * * *", "America/Caracas", "2007-12-08 12:00", ["12-09 02:45 -04:00", "12-10 02:45 -04:30"]),
     ("*/15 2 * * *", "America/Caracas", "2007-12-09 02:30", ["12-09 02:45 -04:00", "12-09 02:30 -04:30"]),
@@ -77,6 +82,27 @@ DST = [
 @pytest.mark.parametrize(("text", "name", "start", "expected"), DST, ids=[f"{c[0]}, {c[1]}, {c[2]}" for c in DST])
 def test_what_the_clock_does_decides(text: str, name: str, start: str, expected: list[str]) -> None:
     assert fires(text, name, start, len(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "asked", "expected"),
+    [
+        # What the first pass has shown is over when the second begins; what comes at its end is not.
+        ("30 1 * * *", "America/New_York", "2026-11-01T01:00-05:00", "2026-11-02T01:30-05:00"),
+        ("30 1 * * *", "America/New_York", "2026-11-01T01:10-05:00", "2026-11-02T01:30-05:00"),
+        ("0 1,2 * * *", "America/New_York", "2026-11-01T01:10-05:00", "2026-11-01T02:00-05:00"),
+        ("0 0 * * *", "Africa/Cairo", "2026-10-29T23:30+02:00", "2026-10-30T00:00+02:00"),
+        ("0 18 * * *", "Pacific/Kwajalein", "1969-09-30T17:00-12:00", "1969-10-01T18:00-12:00"),
+        # The last instant before a gap, and the first after it.
+        ("30 2 * * *", "America/New_York", "2026-03-08T01:59:59-05:00", "2026-03-08T03:00-04:00"),
+        ("30 2 * * *", "America/New_York", "2026-03-08T03:00-04:00", "2026-03-09T02:30-04:00"),
+        ("0 3 * * *", "America/New_York", "2026-03-08T01:59:59-05:00", "2026-03-08T03:00-04:00"),
+        ("0 3 * * *", "America/New_York", "2026-03-08T03:00-04:00", "2026-03-09T03:00-04:00"),
+    ],
+)
+def test_wherever_it_is_asked_from(text: str, name: str, asked: str, expected: str) -> None:
+    at = after(parse(text), ZoneInfo(name), datetime.fromisoformat(asked).timestamp())
+    assert at == datetime.fromisoformat(expected).timestamp()
 
 
 @pytest.mark.parametrize(
