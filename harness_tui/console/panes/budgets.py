@@ -69,14 +69,14 @@ def find(m: Model, scope: str) -> BudgetRow | None:
 
 def name(m: Model, scope: str) -> str:
     """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`, of a loop `deps-bump /day` or its date, of
-    a round `deps-bump 214` (plain text)."""
+    a round `round 214 deps-bump` (plain text)."""
     kind, _, rest = scope.partition(":")
     if kind == "day":
         return "today, all" if rest == m.today else rest
     if kind == "round":
         loop, _, number = rest.partition("/")
         row = m.world.views.loops.get(loop)
-        return f"{row.name} {number}" if row else rest
+        return f"round {number} {row.name}" if row else rest
     if row := m.world.views.loops.get(kind):
         return f"{row.name} {'/day' if rest == m.today else rest}"
     return rest if kind == "run" else scope

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...domain.loop import levels
 from ...domain.loop.rows import LoopRow
 from ...domain.loop.spec import LoopSpec
 from ...domain.money import dollars, from_usd
@@ -77,8 +78,18 @@ def _next(m: Model, loop: LoopRow) -> str:
 
 
 def _level(m: Model, loop: LoopRow) -> str:
-    since = f"since {age(m.now() - loop.level_since)}" if loop.level_since else ""
-    return "; ".join(filter(None, (LEVELS.get(loop.level, loop.level), since)))
+    lines = _evidence(m, loop)
+    said = LEVELS.get(loop.level, loop.level)
+    if lines is None:
+        return said
+    lacks = "; ".join(line.text for line in lines if not line.met)
+    return f"{said}. To {levels.after(loop.level)}: {lacks or 'nothing is missing, P promotes it'}"
+
+
+def _evidence(m: Model, loop: LoopRow) -> list[levels.Line] | None:
+    """What the next level asks for; None when there is none, or while the spec is not here."""
+    held, step = m.world.views.specs.get(loop.id), levels.after(loop.level)
+    return levels.may_promote(held.spec, loop, step, m.now()) if held and step else None
 
 
 # -- the cards of `w` and `i` -----------------------------------------------------------------------------------------
@@ -90,7 +101,11 @@ def why(m: Model, loop: LoopRow) -> Labelled:
     for slot in reversed(loop.slots[-4:]):
         said = f": {slot.reason}" if slot.reason else ""
         out.append(("slot", f"{moment(slot.at, m.now(), m.offset)} {slot.state}{said}"))
-    return [*out, ("level", _level(m, loop))]
+    since = f", since {moment(loop.level_since, m.now(), m.offset)} by {loop.level_by}: {loop.level_why}"
+    out.append(("level", LEVELS.get(loop.level, loop.level) + (since if loop.level_since else "")))
+    for line in _evidence(m, loop) or ():
+        out.append((f"to {levels.after(loop.level)}", f"{'met' if line.met else 'missing'}: {line.text}"))
+    return out
 
 
 def may(m: Model, loop: LoopRow) -> Labelled:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ..model import Model
 
 COLUMNS = (
-    Column("loop", 18, keep=10, flex=2, most=30),
+    Column("loop", 18, keep=10, flex=1, most=30),
     Column("lv", 2, keep=8),
-    Column("state", 9, keep=9),
+    Column("state", 9, keep=9, gap=2),
     Column("next", 6, right=True, keep=7),
     Column("last", 9, keep=5, most=11, flex=1, gap=2),
     Column("streak", 6, keep=3),
-    Column("today", 5, right=True, keep=6, flex=1, most=13),
+    Column("today", 5, right=True, keep=6, flex=2, most=13),
     Column("ask", 3, right=True, keep=4, gap=2),
 )
 TODAY = 6
@@ -147,7 +147,7 @@ def day_budget(m: Model, loop: str) -> BudgetRow | None:
 
 
 def _today(m: Model, loop: LoopRow, width: int) -> Span:
-    """`$0.12/1.00`, or the share of the limit where that does not fit."""
+    """`0.12/1.00`, or the share of the limit where that does not fit."""
     budget = day_budget(m, loop.id)
     if budget is None:
         return Span("-", "dim")
@@ -156,7 +156,7 @@ def _today(m: Model, loop: LoopRow, width: int) -> Span:
     spent, _, limit = seen.texts
     if seen.limit is None:
         return Span(spent, strong)
-    whole = f"{'0' if spent == '-' else spent}/{limit.removeprefix('$')}"
+    whole = f"{'0' if spent == '-' else spent.lstrip('~$')}/{limit.removeprefix('$')}"
     return Span(whole if len(whole) <= width else f"{min(999, int(seen.share * 100))}%", strong)
 
 

@@ -12,7 +12,7 @@ from ..stores.selection import window
 from .card import LABEL
 from .frame import note, section
 from .table import Chosen, Column, choose, heads, pointed, row
-from .words import age, money, tokens
+from .words import age, moment, money, tokens
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -25,7 +25,7 @@ COLUMNS = (
     Column("verdict", 8, keep=8),
     Column("accept", 6, keep=5),
     Column("gate", 8, keep=4),
-    Column("then", 9, keep=8, flex=1, most=16),
+    Column("then", 12, keep=8, flex=1, most=16),
     Column("tok", 6, right=True, keep=3),
     Column("$", 6, right=True, keep=2),
     Column("age", 5, right=True, keep=1),
@@ -39,7 +39,7 @@ TRIGGERS = {
     "push_back": "after a change was pushed back",
 }
 _STATE = {"failed": "fail", "exhausted": "fail", "escalated": "ask", "proceeded": "done", "reported": "done"}
-_DECIDED = {"waiting": "ask", "in_doubt": "doubt", "executing": "run", "failed": "fail"}
+_DECIDED = {"in_doubt": "doubt", "executing": "run", "failed": "fail"}
 
 
 def state(m: Model, each: RoundRow) -> Span:
@@ -69,12 +69,20 @@ def strip(m: Model, loop: LoopRow, width: int) -> Line:
     out = [Span(f"  {'rounds':<{LABEL}s}", "dim")]
     shown = m.loops.rounds(m.world, loop.id)
     for each in shown[:3]:
-        word = state(m, each)
-        settled = Span(each.decided.replace("_", " "), "dim") if each.decided not in ("", "waiting") else None
-        out += [Span(f"{each.number} "), word, *([Span(" "), settled] if settled else []), Span("   ")]
+        out += [Span(f"{each.number} "), _stands(m, each), Span("   ")]
     if not shown:
         return fit((*out, Span("none yet   "), Span("r", "key"), Span(" runs one now", "dim")), width)
     return fit((*out, Span("enter", "key"), Span(" all", "dim")), width)
+
+
+def _stands(m: Model, each: RoundRow) -> Span:
+    """What a round came to in one word: what became of its change, else its outcome."""
+    if each.decided in ("", "waiting") or not each.ended:
+        return state(m, each)
+    word = _DECIDED.get(each.decided, "done" if each.decided in ("approved", "done") else "cancel")
+    return Span(
+        f"{m.glyphs.state(word)} {each.decided.replace('_', ' ')}", "dim" if word in ("done", "cancel") else word
+    )
 
 
 # -- the list ---------------------------------------------------------------------------------------------------------
@@ -169,7 +177,8 @@ def _outcome(each: RoundRow) -> str:
 def _times(m: Model, each: RoundRow) -> str:
     ended = f", ended {m.clock(each.ended)}" if each.ended else ""
     slot = f", due {m.clock(each.slot)}" if each.slot else ""
-    return f"{m.clock(each.started)}{ended}; {TRIGGERS.get(each.trigger, each.trigger)}{slot}, at {each.level}"
+    how = f"{TRIGGERS.get(each.trigger, each.trigger)}{slot}, at {each.level}"
+    return f"{moment(each.started, m.now(), m.offset)}{ended}; {how}"
 
 
 def _worker(m: Model, run: str, said: str, key: str) -> str:

@@ -8,25 +8,30 @@ from typing import NamedTuple
 from ...domain.loop.rows import LoopRow, RoundRow
 
 SECOND = 1_000_000
+DAY = 86_400 * SECOND
 FIRES = 10
+RECENT = 10
+"""Rounds whose mean a forecast is made of."""
 LATE = 60 * SECOND
 """After that a fire that did not come is no longer waited for: the next one is named."""
 
 
 class Plan(NamedTuple):
-    """What a next fire follows from. Times in us; `slot` is the newest that was dealt with, `anchor` of intervals."""
+    """What a next fire follows from, apart from the row, which the fold goes on changing. Times in us."""
 
     loop: str
     name: str
     schedule: str
     zone: str
-    fast: bool
-    anchor: int
+    added: int
     slot: int
 
     @classmethod
     def of(cls, row: LoopRow) -> Plan:
-        return cls(row.id, row.name, row.schedule, row.zone, row.fast, row.added, row.slot)
+        return cls(row.id, row.name, row.schedule, row.zone, row.added, row.slot)
+
+    def row(self) -> LoopRow:
+        return LoopRow(self.loop, self.name, schedule=self.schedule, zone=self.zone, added=self.added, slot=self.slot)
 
 
 class Next(NamedTuple):
@@ -42,18 +47,15 @@ class Next(NamedTuple):
 
 def upcoming(plans: Iterable[Plan], now: int) -> list[Next]:
     """The next fire of each, after `now` and after the newest slot dealt with. Call it in a thread."""
-    from ...domain.schedule import ScheduleError, after, parse, zone
+    from ...domain.loop.slots import next_at
+    from ...domain.schedule import ScheduleError
 
     out: list[Next] = []
     for plan in plans:
         try:
-            schedule = parse(plan.schedule, name=plan.name, fast=plan.fast)
-            base = max(now, plan.slot) / SECOND
-            at = after(schedule, zone(plan.zone), base, anchor=plan.anchor / SECOND)
+            out.append(Next(plan, next_at(plan.row(), now) or 0))
         except ScheduleError as error:
             out.append(Next(plan, trouble=error.what))
-        else:
-            out.append(Next(plan, 0 if at is None else round(at * SECOND)))
     return out
 
 
@@ -64,40 +66,40 @@ def preview(row: LoopRow, rounds: Sequence[RoundRow], now: int) -> list[tuple[st
     """
     from datetime import datetime
 
-    from ...domain.schedule import ScheduleError, between, parse, why_never, zone
+    from ...domain.loop.slots import count_within
+    from ...domain.schedule import ScheduleError, parse, why_never, zone
     from ...domain.schedule import preview as fires_of
 
     if not row.schedule:
         return [("schedule", "none: it runs by hand (r)")]
     try:
-        schedule, where = parse(row.schedule, name=row.name, fast=row.fast), zone(row.zone)
+        schedule, where = parse(row.schedule, name=row.name, fast=True), zone(row.zone)
     except ScheduleError as error:
         return [("schedule", row.schedule), ("trouble", error.what)]
-    base, anchor = max(now, row.slot) / SECOND, row.added / SECOND
     out = [("schedule", f"{row.schedule}   {row.zone}")]
-    fires = fires_of(schedule, where, base, FIRES, anchor=anchor)
+    fires = fires_of(schedule, where, max(now, row.slot) // SECOND, FIRES, anchor=row.added // SECOND)
     for number, fire in enumerate(fires, 1):
         local = datetime.fromtimestamp(fire.at, where)
         mark = f"   {fire.mark}" if fire.mark else ""
         out.append((str(number), f"{local:%a %Y-%m-%d %H:%M:%S} {local:%z}{mark}"))
     if not fires:
         out.append(("never", why_never(schedule) or "it never fires again"))
-    day = between(schedule, where, now / SECOND, now / SECOND + 86_400, anchor=anchor, limit=100_000)
-    out.append(("24 h", _estimate(rounds, len(day))))
+    out.append(("24 h", _estimate(row, rounds, count_within(row, now, now + DAY))))
     if row.state == "paused":
         out.append(("paused", "nothing of this fires until it is resumed (p)"))
     return out
 
 
-def _estimate(rounds: Sequence[RoundRow], fires: int) -> str:
+def _estimate(row: LoopRow, rounds: Sequence[RoundRow], fires: int) -> str:
     """What the next day takes at what the latest rounds took: `12 rounds, about 384,000 tok, $1.20`."""
+    from ...domain.loop.slots import cost_estimate
     from ...domain.money import dollars
 
     words = f"{fires:,} round{'' if fires == 1 else 's'}"
-    ended = [row for row in rounds if row.ended][:10]
+    ended = [each for each in rounds if each.ended][:RECENT]
     if not ended or not fires:
         return words if not fires else f"{words}; what they cost is not known before one has ended"
-    tokens = sum(row.tokens for row in ended) * fires // len(ended)
-    known = [row.usd for row in ended if row.usd is not None]
-    money = dollars(sum(known) * fires // len(known), "estimated") if len(known) == len(ended) else "price unknown"
-    return f"{words}, about {tokens:,} tok, {money} (mean of the last {len(ended)})"
+    tokens = sum(each.tokens for each in ended) * fires // len(ended)
+    cost = cost_estimate(row, ended, fires)
+    money = "price unknown" if cost is None else dollars(cost, "estimated")
+    return f"{words}, about {tokens:,} tok, {money} (at the mean of the last {len(ended)})"
