@@ -21,7 +21,16 @@ ELSEWHERE = "Start it in the directory of a project."
 
 
 def choose(
-    table: SandboxTable, workspace: Path, *, state: Sequence[Path], scratch: Path, run: str, level: Level, acts: bool
+    table: SandboxTable,
+    workspace: Path,
+    *,
+    state: Sequence[Path],
+    scratch: Path,
+    run: str,
+    level: Level,
+    acts: bool,
+    keep: bool = False,
+    writes: bool = True,
 ) -> Sandbox:
     """The sandbox of one run, not yet open. Blocking the first time in a process, while the probes run.
 
@@ -31,8 +40,10 @@ def choose(
         workspace: the operator's directory.
         state: this program's own folders, the home first; below that one worktrees are made.
         scratch: holds temporary directories of runs.
-        run: the run's id.
+        run: the run's id, or the name of the round it belongs to.
         acts: whether the run has a tool that starts children or writes.
+        keep: it belongs to a round, whose worktree stays until the round is over.
+        writes: whether its children may write the workspace, where their level lets them.
 
     Raises SandboxError: L3 and the sandbox asked for does not work, or acts without being held in; a workspace that is
     no place to write in.
@@ -47,7 +58,7 @@ def choose(
     tried = probe(wanted, image=table.image) if wanted == "container" else probe(wanted)
     if not tried.ok and table.kind != "auto" and level == "L3":
         raise SandboxError(f"The sandbox {table.kind} was asked for. {tried.detail}", tried.remedy)
-    own, writable = scratch / run, level != "L1" and workspace != Path("/")
+    own, writable = scratch / run, writes and level != "L1" and workspace != Path("/")
     made: Sandbox
     if not tried.ok:
         said = tried.detail if table.kind == "auto" else f"asked {table.kind}, enforced none: {tried.detail}"
@@ -65,6 +76,8 @@ def choose(
     elif wanted == "container":
         made = Container(workspace, table.image, hidden=unseen, read=read, network=table.network, notes=tuple(notes))
     elif wanted == "worktree":
+        held = probe("bubblewrap" if keep else "wide")
+        tried = tried if held.ok else held
         made = Worktree(
             workspace,
             folder=homes[0] / "worktrees",
@@ -74,7 +87,8 @@ def choose(
             read=read,
             network=table.network,
             writable=writable,
-            bwrap=bubblewrap.program() if probe("wide").ok else "",
+            keep=keep,
+            bwrap=bubblewrap.program() if held.ok else "",
             notes=tuple(notes),
         )
     else:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..domain.errors import SandboxError, UsageError
 from . import child
@@ -30,6 +33,9 @@ COMMANDS = frozenset(_READING.split())
 _DIFFING = frozenset(["diff", "diff-files", "diff-index", "diff-tree", "log", "reflog", "show", "whatchanged"])
 _COMPARING = frozenset(["diff", "diff-files", "diff-index", "status"])
 """These look into submodules, whose own configuration we have not read."""
+WRITING = frozenset(["apply", "commit-tree", "read-tree", "update-index", "update-ref", "write-tree"])
+"""What we write with ourselves, for `run` alone. Neither `add` nor `checkout` nor `merge`: they look into submodules,
+or run more than can be switched off."""
 
 _ASKS: defaultdict[str, re.Pattern[str]] = defaultdict(lambda: re.compile(r"--ext|--textc"))
 """Options, abbreviated ones too, that bring back what we switch off."""
@@ -63,6 +69,21 @@ _OFF = (
     ("maintenance.auto", "false"),
     ("color.ui", "false"),
 )
+
+_ALIKE = (
+    ("apply.ignoreWhitespace", "no"),
+    ("apply.whitespace", "nowarn"),
+    ("commit.gpgSign", "false"),
+    ("core.bigFileThreshold", "512m"),
+    ("core.quotePath", "true"),
+    ("core.safecrlf", "false"),
+    ("core.splitIndex", "false"),
+    ("i18n.commitEncoding", "UTF-8"),
+    ("worktree.guessRemote", "false"),
+)
+"""What makes our own calls come to the same wherever they run."""
+WHOLE = ("core.sparseCheckout=false", "core.sparseCheckoutCone=false", "index.sparse=false")
+"""Settings for checkouts and indices of our own: all files, however few the operator has checked out."""
 
 _ENV = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -132,23 +153,118 @@ def repo_overrides(listed: str) -> dict[str, str]:
 
 
 def call(cwd: Path, *args: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of a hardened call on the host, its content filters off. Blocking.
+    """(exit code, stdout, stderr) of a hardened reading call on the host, its content filters off. Blocking.
+
+    Raises SandboxError when git is not there or does not end; UsageError as `hardened`.
+    """
+    hardened(args)
+    said = run(cwd, *args, env=env)
+    return said.code, said.out.decode(errors="replace"), said.wrong
+
+
+class Said(NamedTuple):
+    """What a call came to; `out` as bytes, since paths and diffs are."""
+
+    code: int
+    out: bytes
+    wrong: str
+
+    @property
+    def words(self) -> str:
+        return self.out.decode(errors="replace").rstrip("\n")
+
+
+def run(
+    cwd: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    data: bytes = b"",
+    most: int = 64 * 1024 * 1024,
+    settings: Sequence[str] = (),
+) -> Said:
+    """A hardened call on the host, also of a command in WRITING; its content filters are off. Blocking.
+
+    Args:
+        data: its stdin.
+        most: bytes of output after which it is ended; then `out` is longer than that.
+        settings: further `key=value` for this call.
 
     Raises SandboxError when git is not there or does not end.
     """
+    listed = _run(cwd, hardened(FILTERS), env or {}, b"", most).out.decode(errors="replace")
+    return _run(cwd, writing(args, settings), {**(env or {}), **repo_overrides(listed)}, data, most)
 
-    def run(words: Sequence[str], more: Mapping[str, str]) -> tuple[int, str, str]:
-        own, variables = hardened(words)
-        clean = child.clean(Path("/nonexistent"), Path("/tmp"), {**variables, **(env or {}), **more})
+
+def writing(args: Sequence[str], settings: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[str, str]]:
+    """As `hardened`, for a command in WRITING too, and made to come to the same wherever it runs."""
+    always = args[:1] and args[0] in WRITING
+    own = (f"{key}={value}" for key, value in (*(_OFF if always else ()), *_ALIKE))
+    before = tuple(word for setting in (*own, *settings) for word in ("-c", setting))
+    if always:
+        return ("--no-pager", "--literal-pathspecs", *before, *args), dict(_ENV)
+    words, env = hardened(args)
+    return (*before, *words), env
+
+
+def _run(
+    cwd: Path, how: tuple[tuple[str, ...], dict[str, str]], env: Mapping[str, str], data: bytes, most: int
+) -> Said:
+    words, variables = how
+    clean = child.clean(Path("/nonexistent"), Path("/tmp"), {**variables, **env})
+    name = next((word for word in words if word in COMMANDS | WRITING), "")
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as wrong:
+        given.write(data)
+        given.seek(0)
         try:
-            done = subprocess.run(
-                ["git", *own], cwd=cwd, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS
+            process = subprocess.Popen(
+                ["git", *words], cwd=cwd, env=clean, stdin=given, stdout=subprocess.PIPE, stderr=wrong
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SandboxError(f"git {words[0]} did not work in {cwd}: {error}.") from None
-        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        except OSError as error:
+            raise SandboxError(f"git {name} did not work in {cwd}: {error}.") from None
+        late = threading.Timer(SECONDS, process.kill)
+        late.start()
+        with process:
+            assert process.stdout is not None
+            out = process.stdout.read(most + 1)
+            if len(out) > most:
+                process.kill()
+        timely = late.is_alive()
+        late.cancel()
+        if not timely:
+            raise SandboxError(f"git {name} did not end within {SECONDS:g} s in {cwd}.")
+        wrong.seek(0)
+        return Said(process.returncode, out, wrong.read(64 * 1024).decode(errors="replace"))
 
-    return run(args, repo_overrides(run(FILTERS, {})[1]))
+
+class Checkout(NamedTuple):
+    """Where a workspace's repository is: real paths.
+
+    Attributes:
+        top: of the checkout that the workspace is in.
+        dir: git's folder of this checkout; `common` the repository's, the same unless it is a linked worktree.
+    """
+
+    top: Path
+    dir: Path
+    common: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables that hold git to it, whatever the repository's configuration says."""
+        return {"GIT_DIR": str(self.dir), "GIT_WORK_TREE": str(self.top)}
+
+
+def checkout(workspace: Path) -> Checkout:
+    """Raises SandboxError where there is none, where it belongs to somebody else, or claims files of elsewhere."""
+    asked = ("--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir")
+    code, said, wrong = call(workspace, "rev-parse", *asked)
+    lines = said.splitlines()
+    if code or len(lines) != 3:
+        raise SandboxError(f"{workspace} is no git checkout: {explain(wrong)}.", "Name a directory inside of one.")
+    top, mine, common = (Path(os.path.realpath(line)) for line in lines)
+    if not os.path.lexists(top / ".git") or not Path(os.path.realpath(workspace)).is_relative_to(top):
+        raise SandboxError(f"The repository of {workspace} says that its files are in {top}.", "Unset core.worktree.")
+    return Checkout(top, mine, common)
 
 
 def links(checkout: Path) -> tuple[Path, ...]:
@@ -187,4 +303,4 @@ def explain(said: str) -> str:
     if "dubious ownership" in said:
         return "the repository belongs to another user, so git refuses to read it"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[0].removeprefix("fatal: ") if lines else "git said nothing"
+    return lines[0].removeprefix("fatal: ").removeprefix("error: ").rstrip(".") if lines else "git said nothing"
