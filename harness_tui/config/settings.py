@@ -63,6 +63,18 @@ class Search(_Table, frozen=True):
     url: str = ""
 
 
+class Notify(_Table, frozen=True):
+    """`[notify]`: what is called when a human is needed and perhaps nobody looks.
+
+    Attributes:
+        command: a program and its arguments; the sentence comes after them, the same as JSON on its stdin.
+        webhook: an http(s) URL that gets the JSON.
+    """
+
+    command: tuple[str, ...] = ()
+    webhook: str = ""
+
+
 class ConfigFile(_Table, frozen=True):
     """The whole file.
 
@@ -77,6 +89,7 @@ class ConfigFile(_Table, frozen=True):
     prices: dict[str, PriceTable] = {}
     keys: Keys = Keys()
     search: Search = Search()
+    notify: Notify = Notify()
 
 
 @dataclass(frozen=True)
@@ -156,6 +169,10 @@ def _problems(file: ConfigFile) -> Iterator[Problem]:
             yield from _amount(("prices", name, key), getattr(price, key))
     if file.search.url and not file.search.url.startswith(("http://", "https://")):
         yield Problem(("search", "url"), '"url" in [search] must be an http(s) URL')
+    if file.notify.webhook and not file.notify.webhook.startswith(("http://", "https://")):
+        yield Problem(("notify", "webhook"), '"webhook" in [notify] must be an http(s) URL')
+    if file.notify.command and not file.notify.command[0].strip():
+        yield Problem(("notify", "command"), '"command" in [notify] must begin with a program')
     command = file.keys.command
     if command and not any("{name}" in part for part in command[1:]):
         text = '"command" in [keys] must say where the name goes, as in ["pass", "show", "{name}"]'
