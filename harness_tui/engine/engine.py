@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 
+from msgspec.structs import replace
+
 from .. import __version__
 from ..agent.kit import Kit
 from ..agent.recording import recorded
@@ -26,9 +28,10 @@ from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineSto
 from ..domain.ledger import Account, Ledger
 from ..domain.loop import find
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
+from ..domain.loop.spec import LoopSpec
 from ..domain.money import from_usd
 from ..domain.seams import Clock
-from ..domain.task import RunSpec
+from ..domain.task import RunSpec, SandboxTable
 from ..domain.views import ApprovalRow, RunRow
 from ..journal.blobs import BlobStore
 from ..journal.failpoints import hit
@@ -59,10 +62,13 @@ from ..port.commands import (
     TrustWorkspace,
 )
 from ..port.snapshot import Batch, EngineInfo, Snapshot
+from ..sandbox.base import Sandbox
 from . import snapshots, worlds
 from .bus import Bus
 from .desk import Desk
 from .keeper import Keeper
+from .loop_desk import LoopDesk
+from .rounds import OwnRuns, Rounds
 from .rulebook import Rulebook
 from .services import Services
 from .supervisor import Supervisor
@@ -112,8 +118,21 @@ class Engine:
         self._services = Services()
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
-        self._desk = Desk(lambda: journal.views, self._supervisor, clock)
-        self._keeper = Keeper(journal, clock)
+        rounds = Rounds(
+            journal,
+            clock,
+            self._blobs,
+            self._sources.redaction,
+            OwnRuns(journal, self._supervisor, self._next_run),
+            state=paths.home,
+            sandbox=self._sandbox,
+            approval_id=self._approval_id,
+            rules=self._rulebook.rules,
+            over=lambda uid: self._keeper.settled(uid),
+        )
+        self._keeper = Keeper(journal, clock, self._ledger, rounds, self._day)
+        self._loop_desk = LoopDesk(self._keeper)
+        self._desk = Desk(lambda: journal.views, self._supervisor, clock, rounds.driver)
         self._runs = max((_number(r.id) for r in journal.views.runs.values()), default=0)
         self._asked = max((_number(a) for a in journal.views.approvals), default=0)
 
@@ -148,6 +167,7 @@ class Engine:
         if runs:
             doubts = sum(a.open and a.kind == "in_doubt" for a in views.approvals.values())
             await self._note(EngineRecovered(runs, doubts))
+        await self._keeper.open()
 
     async def _configured(self, settings: Settings) -> None:
         """The day's limits of config.toml hold until the operator sets others by hand."""
@@ -171,6 +191,7 @@ class Engine:
         """Leave open runs for the next engine, end services, close the journal."""
         if self._sweeping:
             self._sweeping.cancel()
+        await self._keeper.close()
         await self._supervisor.close(now=now or self._now)
         await self._services.close()
         try:
@@ -201,7 +222,7 @@ class Engine:
             redaction=sources.redaction,
             approval_id=self._approval_id,
             random=random.random,
-            day=lambda: datetime.date.today().isoformat(),
+            day=self._day,
             flow=self._bus.flow,
         )
         return recorded(kit, uid, spec) if spec.record else kit
@@ -209,6 +230,20 @@ class Engine:
     def _dropped(self, endpoint: str) -> list[str]:
         known = self.journal.views.endpoints.get(endpoint)
         return known.dropped if known else []
+
+    def _day(self) -> str:
+        """Today in the zone of this machine, by the injected clock."""
+        return datetime.datetime.fromtimestamp(self.clock.now() / 1_000_000).date().isoformat()
+
+    def _sandbox(self, spec: LoopSpec, table: SandboxTable, parent: str) -> Sandbox:
+        """A world of a round (`parent`), or for its command (""), as its makers have it."""
+        task = replace(spec.maker, sandbox=table, level="L2")
+        run = RunSpec(task, spec.models["maker"], workspace=spec.workspace, parent=parent)
+        return worlds.sandbox(run, "command", self._sources)
+
+    def _next_run(self) -> str:
+        self._runs += 1
+        return f"r{self._runs}"
 
     def _approval_id(self) -> str:
         self._asked += 1
@@ -237,11 +272,14 @@ class Engine:
     async def send(self, command: AnyCommand) -> Reply:
         match command:
             case StartRun(spec, secrets):
-                self._runs += 1
-                uid = f"r{self._runs}"
+                uid = self._next_run()
                 await asyncio.to_thread(worlds.read_keys, spec, worlds.vault(spec, secrets, self._sources))
                 await self._supervisor.start(uid, spec, secrets)
                 return Reply(uid, f"{uid} started.")
+            case CancelRun(run, by, reason) if run in self.journal.views.rounds:
+                if not await self._keeper.cancel(run, by, reason):
+                    raise UsageError(f"{run} is over, or only waits for a decision.")
+                return Reply(run, f"{run} is being cancelled.")
             case CancelRun(run, by, reason):
                 row = await self.run(run)
                 if not row.open or not await self._supervisor.cancel(root_of(row.id), by, reason):
@@ -272,7 +310,7 @@ class Engine:
             case EditApproval():
                 return await self._desk.edit(command)
             case AddLoop() | RemoveLoop() | RunLoop() | BackfillLoop() | PauseLoop() | ResumeLoop() | SetLevel():
-                return await self._keeper.handle(command)
+                return await self._loop_desk.handle(command)
             case StopEngine(now):
                 self._now = now
                 self.stopped.set()

@@ -64,9 +64,7 @@ class Supervisor:
         """The live driver of an open root run."""
         return self._drivers.get(run)
 
-    async def start(
-        self, uid: str, spec: RunSpec, secrets: Mapping[str, str], *, also: Sequence[Write] = ()
-    ) -> None:
+    async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str], *, also: Sequence[Write] = ()) -> None:
         """Write the run down, in one append with `also`, and drive it. Raises HarnessError when it cannot begin."""
         kills = len(self._kills)
         kit = self._kit_for(uid, spec, secrets)

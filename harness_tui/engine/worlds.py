@@ -142,16 +142,17 @@ def environment(
     task, run = spec.task, root_of(session).partition(".")[0]
     wanted = set(task.tools)
     reach = Reach(task.start_url, task.allow_hosts)
-    sandbox = _sandbox(spec, run, sources, rehearsed) if wanted.intersection((*FILE_TOOLS, *SHELL_TOOLS)) else None
+    has_files = wanted.intersection((*FILE_TOOLS, *SHELL_TOOLS))
+    held = sandbox(spec, run, sources, rehearsed=rehearsed) if has_files else None
     boxes: list[Toolbox] = []
-    if sandbox and wanted.intersection(FILE_TOOLS):
+    if held and wanted.intersection(FILE_TOOLS):
         from ..tools.files.box import FileBox
 
-        boxes.append(FileBox(sandbox, spilled=spilled))
-    if sandbox and wanted.intersection(SHELL_TOOLS):
+        boxes.append(FileBox(held, spilled=spilled))
+    if held and wanted.intersection(SHELL_TOOLS):
         from ..tools.shell.box import ShellBox
 
-        boxes.append(ShellBox(sandbox))
+        boxes.append(ShellBox(held))
     if wanted.intersection(WEB_TOOLS):
         from ..tools.web.box import WebBox
         from ..tools.web.search import BRAVE, TAVILY, WebSearch, searxng
@@ -173,17 +174,21 @@ def environment(
         boxes,
         level=task.level,
         offered=task.tools,
-        sandbox=sandbox,
+        sandbox=held,
         browser=browser,
         rules=sources.rules,
         used=lambda: sources.used(session),
         claim=lambda ids: sources.claim(session, ids),
         where=lambda: Where(spec.workspace, run, sources.clock.now()),
-        proposes=spec.proposes and sandbox is not None and "changes" in sandbox.enforced,
+        proposes=spec.proposes and held is not None and "changes" in held.enforced,
     )
 
 
-def _sandbox(spec: RunSpec, run: str, sources: Sources, rehearsed: bool) -> Sandbox:
+def sandbox(spec: RunSpec, run: str, sources: Sources, *, rehearsed: bool = False) -> Sandbox:
+    """Where the children of a root run are, not yet open; of a loop's round the one its other runs share.
+
+    May wait while it is tried out. Raises SandboxError (exit 6).
+    """
     from ..sandbox.choose import choose
 
     table, paths = spec.task.sandbox, sources.paths
@@ -192,7 +197,8 @@ def _sandbox(spec: RunSpec, run: str, sources: Sources, rehearsed: bool) -> Sand
         Path(spec.workspace or "."),
         state=(paths.home, paths.socket.parent, paths.config),
         scratch=paths.home / "scratch",
-        run=run,
+        run=spec.parent.replace("/", "-") or run,
+        keep=bool(spec.parent),
         level="L2" if rehearsed else spec.task.level,
         acts=not rehearsed and bool(set(spec.task.tools).intersection(_ACTING)),
     )

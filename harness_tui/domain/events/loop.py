@@ -177,10 +177,16 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChangeTaken(Event, frozen=True):
-    """What the maker left in its worktree; None = it changed nothing. Attributes: note: why not, if it could not be."""
+    """What the maker left in its worktree.
+
+    Attributes:
+        change: None = it changed nothing, or nothing that can be offered; `note` says why.
+        flags: sentences, each a reason why it must not be carried out unseen.
+    """
 
     change: Change | None
     note: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class VerdictGiven(Event, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ..approval import Proposal
-from ..events import Fact
+from ..events import Change, Fact
 from ..messages import Risk
 from .round import RoundState
 
@@ -14,9 +14,13 @@ FILES = 40
 """Files of a change named one by one on a card; the diff has them all."""
 
 
-def proposal(s: RoundState) -> Proposal:
-    """What will be done if somebody says yes. Raised again right before the effect, it has the same digest."""
-    action, change = s.spec.action, s.change
+def proposal(s: RoundState, change: Change | None = None) -> Proposal:
+    """What will be done if somebody says yes. Raised again right before the effect, it has the same digest.
+
+    Args:
+        change: in the place of the round's own.
+    """
+    action, change = s.spec.action, change or s.change
     arguments = {
         "does": action.do,
         "text": "" if change else s.claim,
@@ -28,8 +32,8 @@ def proposal(s: RoundState) -> Proposal:
         arguments=arguments,
         risk_class=_CLASS[action.do],
         risk=risk(s),
-        summary=summary(s),
-        facts=tuple(facts(s)),
+        summary=summary(s, change),
+        facts=tuple(facts(s, change)),
     )
 
 
@@ -56,17 +60,17 @@ def risk(s: RoundState) -> Literal["low", "med", "high"]:
     return {"report": "low", "patch": "med", "commit": "med"}.get(s.spec.action.do, "high")  # type: ignore[return-value]
 
 
-def summary(s: RoundState) -> str:
-    change, action = s.change, s.spec.action
+def summary(s: RoundState, change: Change | None) -> str:
+    action = s.spec.action
     if change is None:
         return f"{action.kind}: {_does(s)}"
     more = "" if len(change.files) == 1 else f" and {len(change.files) - 1} more"
     return f"{action.kind}: {change.files[0] if change.files else 'nothing'}{more} +{change.added} -{change.removed}"
 
 
-def facts(s: RoundState) -> Iterator[Fact]:
+def facts(s: RoundState, change: Change | None) -> Iterator[Fact]:
     """The card, line by line."""
-    spec, change, start = s.spec, s.change, s.start
+    spec, start = s.spec, s.start
     yield Fact("loop", f"{spec.name}, round {start.number}, at {start.level}")
     yield Fact("intent", spec.intent)
     yield Fact("does", _does(s))
@@ -85,8 +89,8 @@ def facts(s: RoundState) -> Iterator[Fact]:
     yield Fact("checker", _verdict(s))
     if spec.accept:
         yield Fact("accept", _acceptance(s))
-    if s.taken and s.taken.note:
-        yield Fact("note", s.taken.note)
+    for flag in s.taken.flags if s.taken else ():
+        yield Fact("heed", flag)
     yield Fact("workspace", spec.workspace)
 
 
@@ -144,7 +148,7 @@ def report(s: RoundState, outcome: str, reason: str) -> str:
     if s.acceptance:
         lines.append(f"accept   {_acceptance(s)}")
     if s.change:
-        lines.append(f"change   {s.change.branch} on {s.change.base[:12]}: {summary(s)}")
+        lines.append(f"change   {s.change.branch} on {s.change.base[:12]}: {summary(s, s.change)}")
     if s.result:
         lines.append(f"done     {s.result.text}")
     return "\n".join([*lines, "", s.claim]).rstrip()
