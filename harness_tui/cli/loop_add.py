@@ -48,8 +48,9 @@ def add(
         url, api, model: of the maker, over what file and configuration say; of the checker unless it has its own.
         fast: it may fire more often than once a minute.
 
-    With JSON prints {id, name, level, schedule, zone, next: ISO in the loop's zone or null, workspace, digest,
-    text, exit}, and {pattern, toml, exit} for a printed one. Raises UsageError (2), the model choice's errors, SetupError (78) when no engine can be had.
+    With JSON prints {id, name, level, schedule, zone, next: ISO in the loop's zone or null, workspace, digest, text,
+    exit}, and {pattern, toml, exit} for a printed one. Raises UsageError (2), what choosing a model raises, SetupError
+    (78) when no engine can be had, and what the engine refuses.
     """
     import time
 

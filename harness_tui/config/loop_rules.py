@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -56,7 +55,7 @@ _OWNERS: dict[str, tuple[Does, ...]] = {
 }
 """What else `[action]` may say, and of which `do` it is."""
 _NEEDS = {"command": "argv", "webhook": "url", "call": "call"}
-_GATES = ("escalate", "allowlist")
+_GATES = ("escalate", "allowlist", "rules")
 
 
 def problems(file: LoopFile, data: dict[str, Any], *, fast: bool = False) -> Iterator[Problem]:
@@ -225,7 +224,7 @@ def _action(file: LoopFile, said: dict[str, Any]) -> Iterator[Problem]:
 def _gate(file: LoopFile, said: dict[str, Any]) -> Iterator[Problem]:
     gate = file.gate
     if gate.use not in _GATES and not _FUNCTION.fullmatch(gate.use):
-        text = f'"use" in [gate] must be escalate, allowlist or module:function, not {_quoted(gate.use)}'
+        text = f'"use" in [gate] must be escalate, allowlist, rules or module:function, not {_quoted(gate.use)}'
         yield Problem(("gate", "use"), text + nearest(gate.use, _GATES))
         return
     if gate.use == "escalate":
@@ -282,8 +281,12 @@ def _webhook(url: str) -> str:
     if not place.address:
         return "must be https: a report travels there (http only to loopback or to a private address in digits)"
     near = ipaddress.ip_address(place.address)
-    inside = near.is_private and not (near.is_link_local or near.is_unspecified or near.is_reserved)
-    return "" if inside else "must be https: that address is not in a network of your own"
+    far = near.is_link_local or near.is_unspecified or near.is_reserved
+    return (
+        ""
+        if near.is_loopback or (near.is_private and not far)
+        else "must be https: that address is not in a network of your own"
+    )
 
 
 def _branch(name: str) -> bool:
@@ -315,7 +318,7 @@ def _amount(path: tuple[Step, ...], value: float | None) -> Iterator[Problem]:
     if value is None or 0 <= value <= MOST:
         return
     where = f" in [{path[0]}]" if len(path) > 1 else ""
-    what = "must be 0 or more" if value < 0 or math.isnan(value) else f"must be at most {MOST}"
+    what = f"must be at most {MOST}" if value > MOST else "must be 0 or more"  # nan is neither
     yield Problem(path, f'"{path[-1]}"{where} {what}, not {_number(value)}')
 
 
