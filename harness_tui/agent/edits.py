@@ -40,9 +40,9 @@ async def proposed(
     if kit.redaction.deep(call) is not call:
         raise UsageError(f"{request.id} was not changed: the arguments hold a secret value.", "Use its handle.")
     try:
-        here = world or await asyncio.to_thread(kit.environment, spec, f"{s.uid}.{request.id}")
-        aside: Environment = getattr(here, "unrecorded", here)
-        judged = await _judged(aside, call, spec.task.level)
+        if world is None:
+            world = await asyncio.to_thread(kit.environment, spec, f"{s.uid}.{request.id}")
+        judged = await _judged(getattr(world, "unrecorded", world), call, spec.task.level)
     except EnvironmentLost as lost:
         raise _gone(request, str(lost)) from None
     except HarnessError as error:
