@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -84,6 +85,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._asked_at = 0.0
         self._behind_since: float | None = None
         self._title = ""
+        self._lent = False
         self._ticking: asyncio.Task[None] | None = None
         self._rescheduled = asyncio.Event()
 
@@ -157,7 +159,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def paint(self) -> bool:
         """Put the model on the screen; False when the terminal is behind and the frame was skipped."""
-        if not (self.is_running and self.surface.is_attached):
+        if self._lent or not (self.is_running and self.surface.is_attached):
             return True
         if compat.backlog(self) > compat.MAX_BACKLOG:
             self._behind()
@@ -170,6 +172,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._set_title()
         if stamp is not None and self._may_ask(stamp):
             self.call_after_refresh(self._ask, stamp)
+        self.performer.perform(self.model.wants_papers())
         wish = self.model.wants_frame()
         if wish is not None and not self.pace.blurred:
             self.pictures.want(wish)
@@ -226,6 +229,22 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def send_to_terminal(self, data: str) -> None:
         compat.write(self, data)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The terminal is another program's as long as this holds: nothing is drawn, no key is read.
+
+        Left by an error or a way out, it is not taken back: it is as it was before the console began.
+        """
+        self._lent = True
+        with compat.suspended(self):
+            yield
+        self._lent = False
+        self._title = ""
+        self._asked.clear()
+        self.model.focus_in(self._clock())
+        self.repaint()
+        self.feed.hurry()
 
     def repaint(self) -> None:
         self.send_to_terminal(terminal.MODES)

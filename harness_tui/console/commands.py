@@ -12,8 +12,9 @@ from ..domain.errors import UsageError
 from ..domain.safetext import clip as safe_clip
 from ..domain.views import BudgetRow
 from ..port.commands import SetBudget
-from . import keys, loop_keys, notice, theme
+from . import editing, keys, loop_keys, notice, theme
 from .actions import COMMANDS
+from .arming import Subject
 from .intents import Intent, Pace, RunTask, Send, StartDemo, UseTheme
 from .stores.prompt import Prompt
 
@@ -27,8 +28,8 @@ def danger(text: str) -> bool:
     return bool(action and action.danger)
 
 
-def perform(m: Model, text: str) -> list[Intent]:
-    """Do what was typed, or say what is wrong with it."""
+def perform(m: Model, text: str, about: Subject | None = None) -> list[Intent]:
+    """Do what was typed, or say what is wrong with it. `about`: what was under the cursor of 4 when typing began."""
     name, _, rest = text.strip().partition(" ")
     rest = rest.strip()
     action = COMMANDS.get(name)
@@ -45,6 +46,8 @@ def perform(m: Model, text: str) -> list[Intent]:
             if rest:
                 return [RunTask(rest)]
             m.notice("A run needs a task: :run go to the news site and upvote the first story", bad=True)
+        case "approvals.assign":
+            return editing.assign(m, about, rest)
         case "theme.use":
             return _theme(m, rest)
         case "screen.pace":
@@ -128,6 +131,8 @@ def _scope(m: Model, word: str) -> str | None:
 
 def complete(m: Model, text: str) -> str:
     """What the tab key makes of a command: the word being typed as far as it is certain; more than one are named."""
+    if text.startswith("edit "):
+        return editing.complete(m, text)
     head, space, word = text.rpartition(" ")
     known: Iterable[str] = {
         "": COMMANDS,

@@ -6,6 +6,7 @@ Textual is pinned exactly (8.2.8). Raise the pin only together with `tests/conso
 from __future__ import annotations
 
 import queue
+from contextlib import AbstractContextManager, nullcontext
 from typing import IO, Any
 
 from textual._compositor import ChopsUpdate
@@ -76,6 +77,12 @@ def end_now(app: App[Any], code: int, error: BaseException | None) -> None:
         app._exception = error
         app._exception_event.set()
     app._close_messages_no_wait()
+
+
+def suspended(app: App[Any]) -> AbstractContextManager[None]:
+    """The terminal as it was before the app, as long as this holds; nothing where there is none (tests)."""
+    can = app._driver is not None and app._driver.can_suspend
+    return app.suspend() if can else nullcontext()
 
 
 def backlog(app: App[Any]) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..port.commands import AnyCommand
+from ..domain.views import ApprovalRow
+from ..port.commands import AnyCommand, Decide, EditApproval
+from .arming import Subject
 from .stores.fires import Plan
+from .stores.papers import Paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,46 @@ class Send:
     """Send a command; the answer goes back through `Model.notice(reply.text)`, a refusal with `bad=True`."""
 
     command: AnyCommand
+
+
+@dataclass(frozen=True, slots=True)
+class SendBatch:
+    """Send decisions one after the other, whatever becomes of each: say it to `Model.batch_said`, then `batch_over`."""
+
+    commands: tuple[Decide, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendEdit:
+    """As `Send`; when it is refused, the operator's text is still there."""
+
+    command: EditApproval
+
+
+@dataclass(frozen=True, slots=True)
+class EditText:
+    """Give the terminal to the operator's editor with this text in a file; the outcome goes to `editing.back`."""
+
+    subject: Subject
+    text: str
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPaper:
+    """Fetch what an item's card shows beyond its row (as it is now), and give it to `Model.take_paper`."""
+
+    row: ApprovalRow
+
+
+@dataclass(frozen=True, slots=True)
+class LayPaper:
+    """Lay a long paper out in a thread, and give it to `Model.take_sheets`."""
+
+    subject: Subject
+    paper: Paper
+    width: int
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +130,7 @@ class LoadLoop:
 class FetchLoop:
     """Fetch what of a loop is not in its row, or work it out, and give it to `Model.loops`."""
 
-    what: Literal["spec", "rounds", "preview"]
+    what: Literal["spec", "rounds", "preview", "why"]
     loop: str
 
 
@@ -119,6 +162,11 @@ class Pace:
 
 Intent = (
     Send
+    | SendBatch
+    | SendEdit
+    | EditText
+    | FetchPaper
+    | LayPaper
     | FetchFrame
     | Detach
     | Copy

@@ -27,7 +27,7 @@ COPY = 8 * 1024
 
 def press(m: Model, key: str, at: float, alone: bool) -> list[Intent]:
     """A key outside a prompt. A decision key reaches the arming only; every other key cancels what that waits for."""
-    meaning = decide.meaning(m.queue.row(), key) if m.focus == 4 and m.overlay is None else ""
+    meaning = decide.key(m, key)
     if meaning:
         if not m.arming.press(meaning, at, alone):
             m.notice("Not counted: keys decide once the card says armed, one at a time, a moment apart.")
@@ -37,7 +37,11 @@ def press(m: Model, key: str, at: float, alone: bool) -> list[Intent]:
         m.notice("q leaves the console; the engine runs on.")
         return []
     action = find(key, m.focus)
-    if action is None or action.id.startswith("approvals."):
+    if action is None:
+        return []
+    if action.id.startswith("approvals."):
+        if why := decide.useless(m, key):
+            m.notice(why)
         return []
     return perform(m, action.id)
 
@@ -49,6 +53,9 @@ def perform(m: Model, ident: str) -> list[Intent]:
         return _focus(m, next(number for number, name in PANE_NAMES.items() if name.lower() == verb))
     if scope == "move":
         _move(m, verb)
+        return []
+    if scope == "queue":
+        (decide.mark if verb == "mark" else decide.show_batch)(m)
         return []
     if scope == "loops":
         return loop_keys.press(m, verb)
@@ -99,7 +106,7 @@ def _move(m: Model, verb: str) -> None:
             shown = graph.nodes(m)
             if shown:
                 m.node = shown[max(0, min(len(shown) - 1, graph.index(m, shown) + by))].key
-        case 4 if verb in ("down", "up"):
+        case 4 if verb in ("down", "up") and not m.queue.batch:
             m.queue.move(by, m.world)
         case 4:
             _page_card(m, verb)
@@ -115,7 +122,7 @@ def _page_card(m: Model, verb: str) -> None:
     """Scroll the payload; a page goes exactly as far as the screen shows, so no line is passed over."""
     form = m.card_form()
     end = max(0, len(m.card_rows(form.width)) - form.rows) if form.rows else 0
-    step = {"page_down": form.rows, "page_up": -form.rows, "top": -_FAR, "bottom": _FAR}[verb]
+    step = {"down": 1, "up": -1, "page_down": form.rows, "page_up": -form.rows, "top": -_FAR, "bottom": _FAR}[verb]
     m.queue.top = max(0, min(end, m.queue.top + step))
 
 
@@ -183,6 +190,8 @@ def _back(m: Model) -> list[Intent]:
         m.overlay = None
     elif m.focus == 7 and loop_keys.leave(m):
         pass
+    elif m.focus == 4 and m.queue.batch:
+        m.queue.close_batch()
     elif m.filters.get(m.focus):
         m.filters.pop(m.focus)
         if m.focus == 1:
@@ -224,7 +233,8 @@ def _prompt(kind: str, label: str) -> Callable[[Model], list[Intent]]:
             return []
         old = m.filters[m.focus].source if kind == "filter" and m.focus in m.filters else ""
         history = list(m.history) if kind == "command" else []
-        m.prompt = Prompt(kind, label, old, history=history, place=len(history))
+        about = m.queue.subject() if kind == "command" and m.focus == 4 else None
+        m.prompt = Prompt(kind, label, old, subject=about, history=history, place=len(history))
         return []
 
     return open_prompt

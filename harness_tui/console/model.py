@@ -6,21 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from ..domain.events import Flow
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
+from ..domain.views import ApprovalRow
 from ..port.snapshot import Batch, Snapshot
 from . import decide, keys, loop_keys, prompts
-from .arming import Arming
+from .arming import Arming, Subject
 from .glyphs import ASCII, UNICODE
-from .intents import FetchFrame, Intent
+from .intents import FetchFrame, FetchPaper, Intent, LayPaper
 from .lines import Line, Span, blank, fit, width_of
 from .notice import Notices
-from .panes import approvals, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
+from .panes import approvals, batch, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
 from .panes.overlays import Overlay
 from .place import STAGES, Rect, arrangement, place
 from .stores.filter import Filter
 from .stores.loops import Loops
+from .stores.papers import Paper, Papers, Sheets
 from .stores.prompt import Prompt
 from .stores.queue import Queue
 from .stores.selection import RunOrder, Selection
@@ -75,14 +79,17 @@ class Model:
         """A sentence in the hint line, and whether it is a bad one."""
         self.run_order, self.runs, self.budgets = RunOrder(), Selection(), Selection()
         self.trace = trace.TraceView()
-        self.queue, self.arming = Queue(), Arming()
+        self.queue, self.arming, self.papers = Queue(), Arming(), Papers()
+        self.editing = False
+        """The operator's editor has the terminal."""
         self.loops, self.notices = Loops(), Notices()
         self.node = ""
         self.browser_text, self.browser_top = False, 0
         self.pictures: dict[tuple[str, int, int], list[Line]] = {}
         self._asked: tuple[str, int, int] | None = None
         self._acked = -1
-        self._card: tuple[tuple[object, ...], list[card.CardRow]] = ((), [])
+        self._card: tuple[tuple[object, ...], list[card.CardRow], dict[Subject, int]] = ((), [], {})
+        self._papers = 0
         self.theme_name = ""
         self.sync()
 
@@ -94,6 +101,9 @@ class Model:
         self.loops.attached()
         self.notices.attached(loop_keys.waiting(self))
         self.queue.sent = ""
+        for subject in self.papers.retry():
+            self.queue.forget(subject)
+        self._papers += 1
         if not self.run_order.ids:
             self.run_order.sort(self.world.roots())
         self.sync()
@@ -145,7 +155,7 @@ class Model:
         self.said = None
         out += prompts.press(self, key, at, alone) if self.prompt else keys.press(self, key, at, alone)
         self.sync()
-        return out
+        return out + loop_keys.missing(self)
 
     def text(self, s: str, at: float) -> list[Intent]:
         """Printable characters while `typing`."""
@@ -212,8 +222,12 @@ class Model:
         self._acked = stamp
         if subject and not self.arming.blocks:
             form = self.card_form()
-            rows = self.card_rows(form.width)[self.queue.top : self.queue.top + form.rows]
-            self.queue.show(subject, [(row.source, row.part, row.parts) for row in rows], form.width)
+            shown: dict[Subject, list[tuple[int, int, int]]] = {}
+            for row in self.card_rows(form.width)[self.queue.top : self.queue.top + form.rows]:
+                sources = (row.source,) if row.also is None else (row.source, row.also)
+                shown.setdefault(row.of, []).extend((source, row.part, row.parts) for source in sources)
+            for item, rows in shown.items():
+                self.queue.show(item, rows, form.width)
 
     # -- what follows from what ------------------------------------------------------------------------------------
 
@@ -230,7 +244,7 @@ class Model:
         form = self.card_form()
         count = len(self.card_rows(form.width)) if form.rows else 0
         self.queue.top = max(0, min(self.queue.top, count - form.rows))
-        self.arming.watch(self.queue.subject(), self._blocks(form), (form, self.queue.top))
+        self.arming.watch(self.subject(), self._blocks(form), (form, self.queue.top))
 
     def _shows(self, ident: str) -> bool:
         row = self.world.views.runs.get(ident)
@@ -248,6 +262,8 @@ class Model:
             "overlay": self.overlay is not None,
             "pane": self.focus != 4,
             "small": form.rows < 1 or form.width < LEAST_CARD,
+            "editor": self.editing,
+            "paper": any(not self._whole(row, form.width) for row in self.items() if row.open),
         }
         return frozenset(name for name, holds in reasons.items() if holds)
 
@@ -263,22 +279,98 @@ class Model:
     def card_form(self) -> approvals.Shape:
         return approvals.shape(self, *self.inner(4))
 
-    def card_rows(self, width: int) -> list[card.CardRow]:
-        """The payload of the item under the cursor, laid out once per width."""
+    def items(self) -> list[ApprovalRow]:
+        """What the card shows: the item under the cursor, or all of the batch that are known."""
+        if self.queue.batch:
+            known = self.world.views.approvals
+            return [known[ident] for ident in self.queue.marks if ident in known]
         row = self.queue.row()
-        if row is None:
-            return []
-        key = (row.id, row.digest, width)
+        return [row] if row else []
+
+    def batch_open(self) -> list[ApprovalRow]:
+        """What of the batch is still to be decided."""
+        return [row for row in self.items() if not batch.bars(row) and row.id not in self.queue.done]
+
+    def subject(self) -> Subject | None:
+        """What a decision would be about now."""
+        if not self.queue.batch:
+            return self.queue.subject()
+        return None if self.queue.sent else batch.subject(self.batch_open())
+
+    def card_rows(self, width: int) -> list[card.CardRow]:
+        """The payload of what the card shows, laid out once per width."""
+        return self._laid(width)[0]
+
+    def _laid(self, width: int) -> tuple[list[card.CardRow], dict[Subject, int]]:
+        """The card, and how many source lines of each item it has."""
+        items = self.items()
+        shown = [(row.id, row.digest, row.state, row.resolution, self.queue.results.get(row.id)) for row in items]
+        key = (width, self.queue.batch, self._papers, *shown)
         if self._card[0] != key:
-            self._card = (key, card.rows(self, row, width))
-        return self._card[1]
+            rows: list[card.CardRow] = []
+            if self.queue.batch:
+                rows = batch.rows(self, items, width)
+            elif items:
+                rows = card.rows(self, items[0], width)
+            lines: dict[Subject, int] = {}
+            for row in rows:
+                lines[row.of] = max(lines.get(row.of, 0), row.source + 1, (row.also or 0) + 1)
+            self._card = (key, rows, lines)
+        return self._card[1:]
 
     def unseen(self) -> int:
-        """Source lines of the item under the cursor that have not been on screen."""
-        row = self.queue.row()
-        rows = self.card_rows(max(1, self.card_form().width)) if row and row.open else []
-        subject = decide.subject_of(row) if row else None
-        return self.queue.unseen(subject, rows[-1].source + 1) if subject and rows else 0
+        """Source lines of what is to be decided that have not been on screen."""
+        if self.subject() is None:
+            return 0
+        lines = self._laid(max(1, self.card_form().width))[1]
+        return sum(self.queue.unseen(item, count) for item, count in lines.items())
+
+    # -- what a card shows beyond its rows -------------------------------------------------------------------------
+
+    def _whole(self, row: ApprovalRow, width: int) -> bool:
+        """Whether nothing of its card is missing."""
+        paper = self.papers.get(row)
+        return paper is not None and not paper.error and self.papers.sheets(row, width, self.glyphs.vrule) is not None
+
+    def wants_papers(self) -> list[Intent]:
+        """What is to be fetched or laid out for the card on screen; each is asked for once."""
+        if self.focus != 4 and not self.inner(4)[0]:
+            return []
+        form, out = self.card_form(), list[Intent]()
+        for row in self.items():
+            if self.papers.missing(row):
+                out.append(FetchPaper(msgspec.structs.replace(row)))
+            elif paper := self.papers.unlaid(row, form.width):
+                out.append(LayPaper(decide.subject_of(row), paper, form.width, self.glyphs.vrule))
+        return out
+
+    def take_paper(self, subject: Subject, paper: Paper) -> None:
+        """What `FetchPaper` came to. The card has other lines now, none of them seen."""
+        self.papers.put(subject, paper)
+        self.papers.keep({decide.subject_of(row) for row in self.items()})
+        self.queue.forget(subject)
+        self._papers += 1
+        self.sync()
+
+    def take_sheets(self, subject: Subject, width: int, paper: Paper, sheets: Sheets) -> None:
+        """What `LayPaper` came to."""
+        self.papers.put_sheets(subject, width, paper, sheets)
+        self._papers += 1
+        self.sync()
+
+    def batch_said(self, ident: str, text: str, *, bad: bool) -> None:
+        """What the engine answered to one decision of a batch."""
+        self.queue.results[ident] = text
+        if not bad:
+            self.queue.done.add(ident)
+        self.sync()
+
+    def batch_over(self) -> None:
+        """All of a batch were answered; what was refused may be tried again, armed anew."""
+        if self.queue.sent == batch.NAME:
+            self.queue.sent = ""
+        self.sync()
+        self.arming.rearm()
 
     # -- words the panes share -----------------------------------------------------------------------------------
 

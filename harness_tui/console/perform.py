@@ -6,19 +6,24 @@ import asyncio
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from ..domain.errors import HarnessError, LinkLost, UsageError
 from ..domain.safetext import safe
-from ..port.commands import AnyCommand
+from ..port.commands import AnyCommand, Decide, EditApproval
 from ..port.port import EnginePort
+from . import editing, editor, notice, papers
 from . import intents as want
-from . import notice
+from .arming import Subject
 from .intents import Intent
 from .model import Model
 from .pace import Pace
 from .stores import fires
+from .stores.papers import lay
 from .terminal import set_clipboard
 
 ROUNDS = 200
@@ -49,6 +54,10 @@ class Stage(Protocol):
 
     def action_suspend_process(self) -> None: ...
 
+    def lent(self) -> AbstractContextManager[None]:
+        """The terminal is another program's as long as this holds."""
+        ...
+
 
 class Performer:
     """Performs intents; whatever takes time runs as a task, and its outcome is a notice of the model."""
@@ -71,6 +80,14 @@ class Performer:
         match intent:
             case want.Send(command):
                 self._start(self._send(command))
+            case want.SendBatch(decisions):
+                self._start(self._send_batch(decisions))
+            case want.SendEdit(edit):
+                self._start(self._send_edit(edit))
+            case want.EditText():
+                self._start(self._edit(intent))
+            case want.FetchPaper() | want.LayPaper():
+                self._start(self._paper(intent))
             case want.StartDemo() | want.RunTask():
                 self._start(self._begin(intent))
             case want.FetchFrame():
@@ -126,6 +143,50 @@ class Performer:
             raise LinkLost("There is no link to the engine; nothing was sent.")
         return (await port.send(command)).text
 
+    async def _send_batch(self, decisions: tuple[Decide, ...]) -> str:
+        """Each in order; one that is refused stops no other."""
+        refused = 0
+        for decision in decisions:
+            try:
+                text, bad = await self._send(decision), False
+            except HarnessError as error:
+                text, bad, refused = f"refused: {error}", True, refused + 1
+            self._model.batch_said(decision.approval, text, bad=bad)
+            self._stage.paint()
+        self._model.batch_over()
+        said = f"{len(decisions) - refused} of {len(decisions)} approved"
+        return f"{said}; {refused} refused: the card says why." if refused else f"{said}."
+
+    async def _send_edit(self, edit: EditApproval) -> str:
+        try:
+            return await self._send(edit)
+        except HarnessError as error:
+            raise type(error)(error.what, f"{error.next_step}{editing.KEPT}".strip()) from None
+
+    async def _edit(self, wish: want.EditText) -> str:
+        """Lend the terminal to the operator's editor, and take back what he made of the text."""
+        text: str | None = None
+        problem = ""
+        with self._stage.lent():
+            try:
+                text, problem = await editor.edit(wish.text, wish.suffix, os.environ)
+            except HarnessError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = f"No file for the editor can be made: {error.strerror}."
+        self.perform(editing.back(self._model, wish.subject, text, problem))
+        return ""
+
+    async def _paper(self, wish: want.FetchPaper | want.LayPaper) -> str:
+        """What a card shows beyond its row; what cannot be had is said on the card, not as a notice."""
+        if isinstance(wish, want.LayPaper):
+            sheets = await asyncio.to_thread(lay, wish.paper, wish.width, wish.rule)
+            self._model.take_sheets(wish.subject, wish.width, wish.paper, sheets)
+            return ""
+        subject = Subject(wish.row.id, wish.row.digest)
+        self._model.take_paper(subject, await papers.read(self._stage.port, wish.row))
+        return ""
+
     async def _begin(self, intent: Intent) -> str:
         if self._launch is None:
             raise HarnessError("This console cannot start runs.", "Use `harness-tui run` or `harness-tui demo`.")
@@ -149,12 +210,15 @@ class Performer:
             if what == "spec":
                 loops.take_spec(world, await port.loop(loop))
                 return ""
+            if what == "why" and loop not in world.views.specs:
+                loops.take_spec(world, await port.loop(loop))
             loops.take_rounds(loop, await port.rounds(loop, ROUNDS))
         except HarnessError as error:
             loops.trouble[loop] = str(error)
-        if what == "preview" and (row := world.views.loops.get(loop)):
-            rounds = loops.rounds(world, loop)
-            loops.previews[loop] = await asyncio.to_thread(fires.preview, row, rounds, self._model.now())
+        if what in ("why", "preview") and (row := world.views.loops.get(loop)):
+            work = fires.preview if what == "preview" else partial(fires.why, world.views.specs.get(loop))
+            facts = await asyncio.to_thread(work, copy(row), loops.rounds(world, loop), self._model.now())
+            loops.take_card(what, loop, facts)
         self._model.sync()
         return ""
 

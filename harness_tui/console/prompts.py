@@ -48,7 +48,9 @@ def _enter(m: Model, at: float, alone: bool) -> list[Intent]:
         return []
     if prompt.kind == "filter" or (prompt.kind == "command" and not commands.danger(prompt.text)):
         return _submit(m)
-    if alone:
+    if prompt.kind == "push_back" and not prompt.text.strip():
+        m.said = ("say what is to be done otherwise, or esc", False)
+    elif alone:
         prompt.entered = Lone(at)
     else:
         m.said = ("press enter again, on its own", False)
@@ -101,14 +103,13 @@ def _submit(m: Model) -> list[Intent]:
         case "command":
             if text:
                 m.history.append(text)
-            return commands.perform(m, text)
-        case "deny":
-            row = m.queue.row()
-            still = row is not None and row.open and decide.subject_of(row) == prompt.subject
-            if not still or prompt.subject is None or m.blurred or m.link.state in ("lost", "starting"):
+            return commands.perform(m, text, prompt.subject)
+        case "deny" | "push_back":
+            if prompt.subject is None or not decide.reachable(m, prompt.subject):
                 m.notice("Nothing was sent: the item or the link changed while you typed.", bad=True)
                 return []
-            return decide.deny(m, prompt.subject, text)
+            act = decide.deny if prompt.kind == "deny" else decide.push_back
+            return act(m, prompt.subject, text)
         case "cancel":
             return [Send(CancelRun(run=prompt.run, by=m.by, reason=text))]
         case "stop":

@@ -211,14 +211,15 @@ def test_every_size(width: int) -> None:
 @given(
     st.lists(st.text(st.characters(exclude_characters="\n"), max_size=60), max_size=12),
     st.sampled_from("+- \\"),
-    st.integers(1, 90),
+    st.integers(1, diff.SIDES - 1),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_diff_is_shown_whole_and_safe_at_every_width(texts: list[str], sign: str, width: int) -> None:
-    value = "--- a\n+++ a\n" + "".join(f"{sign}{text}\n" for text in texts)
-    laid = list(diff.lines(value, width))
-    assert len(laid) == 2 + len(texts), "one source line a line"
-    for raw, rows in zip(texts, laid[2:], strict=True):
+    count = len(texts) + 1
+    value = f"--- a\n+++ a\n@@ -1,{count} +1,{count} @@\n \n" + "".join(f"{sign}{text}\n" for text in texts)
+    laid = [each.rows for each in diff.lay(diff.parse(value), width, "|")]
+    assert len(laid) == 4 + len(texts), "one source line a line"
+    for raw, rows in zip(texts, laid[4:], strict=True):
         assert rows[0][0].text == f"  {sign}"
         assert all(row[0].text == f"  {diff.ON}" for row in rows[1:])
         shown = "".join(span.text for row in rows for span in row[1:])

@@ -8,7 +8,7 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.views import ApprovalRow
 from ..lines import Line, Span, blank, fit, spread
 from ..stores.selection import window
-from . import card, empty
+from . import batch, card, empty
 from .frame import section
 from .table import pointed
 from .words import age
@@ -83,8 +83,12 @@ def _item(m: Model, row: ApprovalRow, width: int, more: str) -> Line:
             if row.risk == "high"
             else Span(f"{safe_clip(row.risk, 4):<4s}", row.risk if row.risk in ("low", "med") else "high")
         )
-    left = [Span(f"  {safe_clip(row.id, 12):<6s}"), Span(f" {age(m.now() - row.requested):>5s}", "dim")]
+    marked = row.id in m.queue.marks
+    left = [Span(" "), Span(m.glyphs.mark, "mark")] if marked else [Span("  ")]
+    left += [Span(f"{safe_clip(row.id, 12):<6s}"), Span(f" {age(m.now() - row.requested):>5s}", "dim")]
     left += [Span(f"  {safe_clip(row.run, 12):<7s} ", "dim"), badge, Span(f" {safe_clip(row.summary, TEXT)}")]
+    if row.open and row.edited:
+        left.insert(-1, Span(" edited", "note"))
     life = "no expiry" if not row.expires else f"expires {age(row.expires - m.now())}"
     tail = [Span(f"  {life}" if row.open and width >= 72 else "", "dim"), Span(more, "dim")]
     room = width - sum(len(span.text) for span in tail)
@@ -95,12 +99,22 @@ def _card(m: Model, row: ApprovalRow, form: Shape) -> list[Line]:
     """Rule, payload, paging, arming: `form.rows` + 3 lines."""
     rows = m.card_rows(form.width)
     part = rows[m.queue.top : m.queue.top + form.rows]
-    title = "IN DOUBT" if row.kind == "in_doubt" else safe_clip(row.tool, 40).partition("_")[0]
-    token = "doubt" if row.kind == "in_doubt" else "title"
-    out = [section(m, f"{safe_clip(row.id, 20)} {title}", f"digest {safe_clip(row.digest[:8], 20)}", form.width, token)]
-    out += [fit(each.line, form.width) for each in part]
+    out = [_rule(m, row, form.width), *(fit(each.line, form.width) for each in part)]
     out += [blank(form.width)] * (form.rows - len(part))
-    return [*out, _paging(m, rows, form), card.state_line(m, row, form.width)]
+    state = batch.state_line(m, form.width) if m.queue.batch else card.state_line(m, row, form.width)
+    return [*out, _paging(m, rows, form), state]
+
+
+def _rule(m: Model, row: ApprovalRow, width: int) -> Line:
+    if m.queue.batch:
+        count = len(m.queue.marks)
+        return section(m, f"batch of {count}", "each under its own digest", width)
+    title = {"in_doubt": "IN DOUBT", "change": "change"}.get(row.kind) or safe_clip(row.tool, 40).partition("_")[0]
+    token = "doubt" if row.kind == "in_doubt" else "title"
+    edited = ", edited" if row.edited else ""
+    return section(
+        m, f"{safe_clip(row.id, 20)} {title}{edited}", f"digest {safe_clip(row.digest[:8], 20)}", width, token
+    )
 
 
 def _paging(m: Model, rows: list[card.CardRow], form: Shape) -> Line:
@@ -108,6 +122,6 @@ def _paging(m: Model, rows: list[card.CardRow], form: Shape) -> Line:
         return blank(form.width)
     end = min(len(rows), m.queue.top + form.rows)
     below = len(rows) - end
-    text = f"  {min(m.queue.top + 1, len(rows))}-{end} of {len(rows)} lines   "
-    text += f"space: next page, {below} below" if below else "end"
+    text = f"  {min(m.queue.top + 1, len(rows)):,}-{end:,} of {len(rows):,} lines   "
+    text += f"space: next page, {below:,} below" if below else "end"
     return spread((Span(text, "dim"),), (), form.width)

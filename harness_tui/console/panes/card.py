@@ -10,7 +10,8 @@ import msgspec
 from ...domain.safetext import clip as safe_clip
 from ...domain.safetext import mark_spaces, safe
 from ...domain.views import ApprovalRow
-from ..lines import Line, Span, fit, marked, wrap
+from ..arming import Subject
+from ..lines import Line, Span, fit, marked, width_of, wrap
 from . import diff
 from .words import moment
 
@@ -20,41 +21,108 @@ if TYPE_CHECKING:
 LABEL, LONGEST = 9, 15
 """Cells of the labels' column: at least, and at most."""
 WARNING = "warning"
+SIGNS = "+ is put in, - is taken out"
 
 
 class CardRow(NamedTuple):
-    """One wrapped row: of which source line, the how-manieth row of how many."""
+    """One wrapped row.
+
+    Attributes:
+        source: of which source line; `also` another one that stands beside it.
+        part, parts: it is the how-manieth row of how many.
+        of: the item (at its digest) the source lines are counted in.
+    """
 
     source: int
     part: int
     parts: int
     line: Line
+    of: Subject
+    also: int | None = None
 
 
 def rows(m: Model, row: ApprovalRow, width: int) -> list[CardRow]:
     """The payload in rows of at most `width` cells; warnings before everything else."""
+    of = Subject(row.id, row.digest)
+    facts = facts_of(m, row)
+    labels = max(LABEL, min(LONGEST, max(len(label) for label, _ in facts) + 2))
+    out: list[CardRow] = []
+    count = 0
+    for laid in (*_laid(m, facts, width, labels), *_paper(m, row, width, labels)):
+        marks = tuple(count + source for source in laid.sources)
+        also = marks[1] if len(marks) > 1 else None
+        out += [CardRow(marks[0], i, len(laid.rows), line, of, also) for i, line in enumerate(laid.rows)]
+        if laid.ends:
+            count += laid.ends
+    return out
+
+
+def facts_of(m: Model, row: ApprovalRow) -> list[tuple[str, str]]:
+    """Label and raw text of every fact; warnings first, then as the request has them, then what holds for it."""
     facts = [(fact.label, fact.value) for fact in row.facts]
     if not facts:
         facts = [("asks", row.summary), ("sends", msgspec.json.encode(row.arguments).decode())]
+    if row.why:
+        facts.append(("asked", row.why))
+    if row.edited:
+        facts.append(("edited", f"by {row.edited}: this is not what was asked for at first"))
     if row.expires:
         facts.append(("expires", f"{moment(row.expires, m.now(), m.offset)}; after that nothing runs"))
+    elif row.kind == "change":
+        facts.append(("expires", "never: it waits until somebody decides"))
     facts.sort(key=lambda fact: fact[0] != WARNING)
-    labels = max(LABEL, min(LONGEST, max(len(label) for label, _ in facts) + 2))
-    laid = [parts for label, value in facts for parts in _laid(label, value, width, labels)]
-    return [CardRow(n, i, len(parts), line) for n, parts in enumerate(laid) for i, line in enumerate(parts)]
+    return facts
 
 
-def _laid(label: str, value: str, width: int, labels: int) -> Iterator[list[Line]]:
-    """A fact line by line, each in its rows."""
-    if label == "diff" and diff.is_diff(value):
-        yield wrapped(label, "+ is put in, - is taken out", width, labels)
-        yield from diff.lines(value, width)
+class _Block(NamedTuple):
+    """Rows of source lines that are counted from 0; `ends` is how many these are, said with the last of them."""
+
+    sources: tuple[int, ...]
+    rows: list[Line]
+    ends: int = 0
+
+
+def _laid(m: Model, facts: list[tuple[str, str]], width: int, labels: int) -> Iterator[_Block]:
+    """Facts line by line, each in its rows."""
+    for label, value in facts:
+        if label == "diff" and diff.is_diff(value):
+            yield _Block((0,), wrapped(label, SIGNS, width, labels), 1)
+            yield from _blocks(diff.lay(diff.parse(value), width, m.glyphs.vrule))
+            continue
+        for shown, text in source_lines(label, value):
+            loud = label == WARNING
+            lines = wrapped(shown.upper() if loud else shown, text, width, labels)
+            yield _Block((0,), [_loud(line) for line in lines] if loud else lines, 1)
+
+
+def _blocks(laid: list[diff.Laid]) -> Iterator[_Block]:
+    count = max((source for each in laid for source in each.sources), default=-1) + 1
+    for i, each in enumerate(laid, 1):
+        yield _Block(each.sources, each.rows, count if i == len(laid) else 0)
+
+
+def _paper(m: Model, row: ApprovalRow, width: int, labels: int) -> Iterator[_Block]:
+    """What an edit changed, then a change's diff, both whole; or why they are not there."""
+
+    def said(label: str, text: str, token: str = "base") -> _Block:
+        lines = wrapped(label, safe(text), width, labels)
+        return _Block((0,), [tuple(Span(s.text, token) if s.token == "base" else s for s in line) for line in lines], 1)
+
+    paper = m.papers.get(row)
+    if paper is not None and paper.error:
+        yield said("diff", paper.error, "warn_text")
+        yield said("", "No key decides what cannot be shown. R asks for it again.", "warn_text")
         return
-    for shown, text in source_lines(label, value):
-        if label == WARNING:
-            yield [_loud(line) for line in wrapped(shown.upper(), text, width, labels)]
-        else:
-            yield wrapped(shown, text, width, labels)
+    sheets = m.papers.sheets(row, width, m.glyphs.vrule)
+    if paper is None or sheets is None:
+        yield said("diff" if row.change else "edited", "on its way", "dim")
+        return
+    if paper.edits or paper.note:
+        yield said("was / now", paper.note or "- was asked for, + waits now", "warn_text" if paper.note else "base")
+        yield from _blocks(sheets.edits)
+    if row.kind == "change" and row.change:
+        yield said("diff", SIGNS if paper.diff else "empty: not a line")
+        yield from _blocks(sheets.diff)
 
 
 def _loud(line: Line) -> Line:
@@ -87,34 +155,43 @@ def keys_of(m: Model, row: ApprovalRow) -> list[tuple[str, str]]:
     unseen = m.unseen()
     if row.kind == "in_doubt":
         return [] if unseen else [("h", "it happened"), ("n", "it did not"), ("r r", "run it again")]
-    approve = [] if unseen else [("a a" if row.risk == "high" else "a", "approve")]
-    return [*approve, ("d", "deny"), ("D", "deny with reason")]
+    approve = [] if unseen else [("a a" if row.risk not in ("low", "med") else "a", "approve")]
+    back = [("b", "push back")] if row.kind == "change" else []
+    return [*approve, ("d", "deny"), ("D", "with reason"), ("e", "edit"), *back]
 
 
 def state_line(m: Model, row: ApprovalRow, width: int) -> Line:
     """Whether keys decide, and if not, why."""
-    return fit(_state(m, row), width)
+    return fit(_state(m, row, width), width)
 
 
-def _state(m: Model, row: ApprovalRow) -> list[Span]:
+def _state(m: Model, row: ApprovalRow, width: int) -> list[Span]:
     if not row.open:
-        who = f" by {safe_clip(row.by, 60)}" if row.by else ""
-        when = f" at {m.clock(row.decided)}" if row.decided else ""
-        word = (row.resolution or row.state).replace("_", " ")
-        why = f": {safe_clip(row.reason, 200)}" if row.reason else ""
-        if word in ("approved", "denied", "executing", "done", "failed") and row.by:
-            return [Span(f" decided{who}{when}: ", "dim"), Span(word, "title"), Span(f"{why}   j moves on", "dim")]
-        return [Span(f" {word}", "title"), Span(f"{who}{when}{why}   j moves on", "dim")]
-    if m.queue.sent == row.id:
+        return _decided(m, row)
+    return off(m, row.id) or _armed(m, row, width)
+
+
+def _decided(m: Model, row: ApprovalRow) -> list[Span]:
+    who = f" by {safe_clip(row.by, 60)}" if row.by else ""
+    when = f" at {m.clock(row.decided)}" if row.decided else ""
+    word = (row.resolution or row.state).replace("_", " ")
+    why = f": {safe_clip(row.reason, 200)}" if row.reason else ""
+    if word in ("approved", "denied", "pushed back", "executing", "done", "failed") and row.by:
+        return [Span(f" decided{who}{when}: ", "dim"), Span(word, "title"), Span(f"{why}   j moves on", "dim")]
+    return [Span(f" {word}", "title"), Span(f"{who}{when}{why}   j moves on", "dim")]
+
+
+def off(m: Model, ident: str) -> list[Span]:
+    """Why no key decides now, whatever was read; empty when one may."""
+    if m.queue.sent == ident:
         return [Span(" sent ", "title"), Span("  the engine has it; not decided until it says so", "dim")]
     if m.link.state in ("lost", "starting"):
         return [Span(" keys off ", "lost"), Span("  link lost: a decision cannot reach the engine")]
-    return _armed(m, row)
+    return []
 
 
-def _armed(m: Model, row: ApprovalRow) -> list[Span]:
-    unseen = m.unseen()
-    missing = f"{unseen} line{'s' if unseen != 1 else ''} not shown yet" if unseen else ""
+def _armed(m: Model, row: ApprovalRow, width: int) -> list[Span]:
+    missing = unread(m)
     if m.arming.first:
         key, what = (
             ("a", "to approve HIGH risk") if m.arming.first.action == "approve_high" else ("r", "to run it again")
@@ -122,11 +199,29 @@ def _armed(m: Model, row: ApprovalRow) -> list[Span]:
         return [Span(f" press {key} again within 3 s ", "armed"), Span(f"  {what}; any other key cancels")]
     if m.arming.says_armed:
         out = [Span(" armed ", "armed")]
+        room = width - len(missing) - 3 * bool(missing)
         for key, what in keys_of(m, row):
-            out += [Span(f"  {key} ", "key"), Span(what)]
+            piece = [Span(f"  {key} ", "key"), Span(what)]
+            if width_of((*out, *piece)) <= room:
+                out += piece
         return [*out, Span(f"   {missing}" if missing else "", "warn_text")]
+    return not_armed(m)
+
+
+def unread(m: Model) -> str:
+    """How much of the payload has not been on screen, in words, or ""."""
+    unseen = m.unseen()
+    return f"{unseen} line{'s' if unseen != 1 else ''} not shown yet" if unseen else ""
+
+
+def not_armed(m: Model) -> list[Span]:
     if m.focus != 4:
         return [Span(" 4 ", "key"), Span("to decide here", "dim")]
-    blocks = {"blur": "this terminal has no focus", "small": "make the window larger to read it"}
-    why = next((text for block, text in blocks.items() if block in m.arming.blocks), missing)
+    blocks = {
+        "blur": "this terminal has no focus",
+        "editor": "it is open in your editor",
+        "small": "make the window larger to read it",
+        "paper": "not all of it is here to be read",
+    }
+    why = next((text for block, text in blocks.items() if block in m.arming.blocks), unread(m))
     return [Span(" not armed "), Span(f"  {why}", "dim")]

@@ -10,7 +10,7 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.views import BudgetRow
 from ..actions import BY_ID, PANE_NAMES, shown
 from ..lines import Line, Span, clip, fit, spread, width_of
-from . import card
+from . import batch, card
 from .budgets import loud, out_words
 from .words import SECOND, age, state_word, tokens
 
@@ -221,6 +221,8 @@ def _offer(ident: str) -> tuple[str, str]:
 
 def _approval_offers(m: Model) -> list[tuple[str, str]]:
     row = m.queue.row()
+    if m.queue.batch:
+        return [*([("space", "page")] if m.unseen() else []), *batch.keys_of(m), ("esc", "one at a time")]
     if row is None:
         return []
     if not row.open:

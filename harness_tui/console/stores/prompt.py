@@ -15,10 +15,10 @@ class Prompt:
     """What is being typed.
 
     Attributes:
-        kind: filter | command | deny | cancel | stop | stop_all, and loop_run | loop_pause | loop_resume |
+        kind: filter | command | deny | push_back | cancel | stop | stop_all, and loop_run | loop_pause | loop_resume |
             loop_promote | loop_demote.
         label: what stands before the text.
-        subject: what a deny is about, as it was when the prompt opened.
+        subject: what a deny, a push-back or an edit is about, as it was when the prompt opened.
         run: the run or loop it is about.
         history: earlier commands, oldest first; `place` is where in them the operator is.
     """

@@ -21,6 +21,9 @@ class Queue:
         current: id under the cursor, or "".
         sent: id of a decision that is on its way to the engine, or "".
         top: first wrapped row of the card on screen.
+        marks: ids marked for a batch, in the order they were marked; `batch`: they are on the card together.
+        results: what was said of each item of the batch when it was sent; `done` the ids that were decided.
+        drafts: edited texts that were not taken, by what they were about; offered again.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,12 @@ class Queue:
         self.current = ""
         self.sent = ""
         self.top = 0
+        self.marks: list[str] = []
+        self.batch = False
+        self.results: dict[str, str] = {}
+        self.done: set[str] = set()
+        self.drafts: dict[Subject, str] = {}
+        self._digest = ""
         self._kept: ApprovalRow | None = None
         self._seen: dict[Subject, set[int]] = {}
         self._rows: dict[Subject, set[tuple[int, int, int]]] = {}
@@ -36,6 +45,9 @@ class Queue:
         """Follow the views: new requests at the end, decided ones out, but for the one under the cursor."""
         waiting = {row.id: row for row in world.waiting()}
         self.order = [ident for ident in self.order if ident in waiting or ident == self.current]
+        self.drafts = {each: text for each, text in self.drafts.items() if self._holds(waiting, each)}
+        if not self.batch:
+            self.marks = [ident for ident in self.marks if ident in waiting]
         self.order += [ident for ident in waiting if ident not in self.order]
         if not self.current and self.order:
             self.current = self.order[0]
@@ -46,8 +58,16 @@ class Queue:
             self._kept = msgspec.structs.replace(
                 self._kept, state="withdrawn", reason="decided while the link was lost"
             )
-        if self.sent and (self.sent != self.current or self._kept is None or not self._kept.open):
+        edited = self._kept is not None and self._kept.digest != self._digest
+        self._digest = self._kept.digest if self._kept else ""
+        gone = self.sent != self.current or self._kept is None or not self._kept.open or edited
+        if self.sent and not self.batch and gone:
             self.sent = ""
+
+    @staticmethod
+    def _holds(waiting: dict[str, ApprovalRow], subject: Subject) -> bool:
+        row = waiting.get(subject.item)
+        return row is not None and row.digest == subject.digest
 
     def row(self) -> ApprovalRow | None:
         """The item under the cursor, as it is or as it last was."""
@@ -76,6 +96,25 @@ class Queue:
         self.top, self.sent = 0, ""
         self.update(world)
 
+    # -- several together --------------------------------------------------------------------------------------------
+
+    def mark(self, ident: str) -> bool:
+        """Put an item into the batch, or take it out; whether it is in."""
+        if ident in self.marks:
+            self.marks.remove(ident)
+            return False
+        self.marks.append(ident)
+        return True
+
+    def open_batch(self) -> None:
+        self.batch, self.top, self.sent = True, 0, ""
+        self.results, self.done = {}, set()
+
+    def close_batch(self) -> None:
+        """Back to one item; those that were decided are marked no more."""
+        self.batch, self.top, self.sent = False, 0, ""
+        self.marks = [ident for ident in self.marks if ident not in self.done]
+
     # -- what has been seen --------------------------------------------------------------------------------------
 
     def show(self, subject: Subject, rows: list[tuple[int, int, int]], width: int) -> None:
@@ -92,5 +131,9 @@ class Queue:
 
     def unseen(self, subject: Subject, lines: int) -> int:
         """How many of the card's source lines have not been seen at this digest."""
-        seen = self._seen.get(subject, set())
-        return sum(1 for line in range(lines) if line not in seen)
+        return lines - sum(1 for line in self._seen.get(subject, ()) if line < lines)
+
+    def forget(self, subject: Subject) -> None:
+        """Its card is laid out of other lines now."""
+        self._seen.pop(subject, None)
+        self._rows.pop(subject, None)
