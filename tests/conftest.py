@@ -45,6 +45,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
 
 
+# Seconds the product gives what is local and prompt; here a loaded machine may need more. A test that is about one of
+# these bounds sets its own.
+_BOUNDS = (
+    "harness_tui.engine.services.READY_TIMEOUT",
+    "harness_tui.models.choice.PROBE",
+    "harness_tui.models.failures.CONNECT_TIMEOUT",
+    "harness_tui.models.openai.ollama.ASK_TIMEOUT",
+    "harness_tui.tools.files.searching.PATIENCE",
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unhurried() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for bound in _BOUNDS:
+            patch.setattr(bound, 60.0)
+        yield
+
+
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
     """A home of one test; under the temporary directory itself, since a socket path has 100 bytes."""
@@ -54,11 +73,12 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def light_browser() -> Iterator[None]:
     """Chromium without its windows where it is installed: the same engine at half the cost of a start.
 
-    For tests of pages and verdicts; what a user types (tests/cli, tests/ssh) runs the browser a user has.
+    For tests of pages, verdicts and verbs; the browser a user has is run by tests/ssh, by one demo of tests/cli and by
+    what is killed and hung in tests/browser.
     """
     shell = shutil.which("chromium-headless-shell")
     with pytest.MonkeyPatch.context() as patch:

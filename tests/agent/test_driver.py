@@ -112,7 +112,6 @@ async def test_expiry_is_not_a_denial(journal: Journal) -> None:
     b = bench(journal, call("poke"), say("hm"))
     _, task = await b.start()
     await b.asks()
-    await asyncio.sleep(0.01)
     while not task.done():
         await b.clock.pass_by(3600)
     assert (b.row.exit, b.row.stopped_by) == (4, "expired")
@@ -124,7 +123,7 @@ async def test_parked_runs_close_their_world_and_spend_the_approval_in_a_new_att
     b.shared["verdicts"] = [Verdict(True, "seen")]
     driver, task = await b.start()
     row = await b.asks()
-    await asyncio.sleep(0.01)
+    await b.until(lambda: b.clock.wakes(15 * 60 + 1))
     await b.clock.advance(15 * 60 + 1)
     await b.until(lambda: b.shared.get("closed") == 1)
     await driver.decide(inp.Decided(row.id, "approved", "me", row.digest))
@@ -226,7 +225,6 @@ async def test_retries_are_seen_and_wait_on_the_clock(journal: Journal) -> None:
     _, task = await b.start()
     await b.until(lambda: b.row.state == "retrying")
     assert "503" in b.row.last
-    await asyncio.sleep(0.01)
     while not task.done():
         await b.clock.pass_by(30)
     assert (b.row.answer, b.row.exit) == ("ok", 0)

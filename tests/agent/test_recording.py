@@ -72,12 +72,11 @@ async def test_a_decision_after_the_world_was_parked_and_one_nobody_made(journal
     b = Taped(journal, tmp_path / "c", call("poke"), call("poke"), call("poke", n=2), say("hm"))
     driver, task = await b.start()
     row = await b.asks()
-    await asyncio.sleep(0.01)
+    await b.until(lambda: b.clock.wakes(15 * 60 + 1))
     await b.clock.advance(15 * 60 + 1)
     await b.until(lambda: b.shared.get("closed") == 1)
     await driver.decide(inp.Decided(row.id, "approved", "me", row.digest))
     await b.asks()
-    await asyncio.sleep(0.01)
     while not task.done():
         await b.clock.pass_by(3600)
     assert b.row.stopped_by == "expired"

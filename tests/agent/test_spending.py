@@ -68,7 +68,7 @@ async def test_money_is_held_at_its_worst_and_settled_at_what_it_cost(journal: J
 async def test_a_failed_try_counts_and_an_unknown_price_makes_the_sum_unknown(journal: Journal) -> None:
     b = bench(journal, ModelError("broke", kind="broken", spent=30), say("42", Usage(100, 50)))
     _, task = await b.start()
-    await b.until(lambda: b.row.state == "retrying")
+    await b.until(lambda: b.row.state == "retrying" and b.clock.wakes(60))
     await b.clock.advance(60)
     await task
     assert (b.row.usage.total, b.row.money, b.row.mark) == (180, None, "unknown")
@@ -159,6 +159,7 @@ async def test_a_long_wait_is_shown_as_waiting_and_the_world_is_closed_meanwhile
     assert b.row.retry_at >= b.clock.now() + 3600 * 1_000_000
     await b.until(lambda: b.shared.get("closed") == 1)
     assert len(b.model.requests) == 1
+    await b.until(lambda: b.clock.wakes(3700))
     await b.clock.advance(3700)
     await task
     assert (b.row.answer, b.row.exit, b.shared["opened"]) == ("42", 0, 2)

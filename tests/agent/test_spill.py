@@ -145,7 +145,7 @@ async def test_a_full_disk_does_not_lose_that_it_happened() -> None:
 
 
 @given(st.text(max_size=300), st.integers(1, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_preview_is_head_and_tail_and_counts_what_is_left_out(text: str, ceiling: int) -> None:
     shown, blob, _ = asyncio.run(Spill().fit(text, ceiling))
     assert blob == ""

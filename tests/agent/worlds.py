@@ -47,6 +47,10 @@ class ManualClock:
         for _ in range(20):
             await asyncio.sleep(0)
 
+    def wakes(self, seconds: float) -> bool:
+        """Whether somebody sleeps who wakes within so many seconds."""
+        return any(due <= self._now + int(seconds * 1_000_000) for due, _ in self._sleepers)
+
     async def pass_by(self, seconds: float) -> None:
         """Move on if somebody sleeps; else let what really takes time (a thread, a file) go on first."""
         if self._sleepers:

@@ -1,4 +1,4 @@
-"""Sites that end with their test, and one browser for the tests that do not care about its life."""
+"""Sites that end with their test, and one browser for the tests of a file that do not care about its life."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness_tui.tools.browser.chromium import Chromium
 from .news_site import NewsSite
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _light(light_browser: None) -> None:
     """All of this room's browsers."""
 
@@ -47,8 +47,8 @@ class _Borrowed(Chromium):
             await context.close()
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def lender() -> AsyncIterator[Chromium]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lender(_light: None) -> AsyncIterator[Chromium]:
     chromium = Chromium()
     await chromium.start()
     yield chromium

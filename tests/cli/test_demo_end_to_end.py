@@ -27,7 +27,9 @@ def demo(home: Paths) -> Iterator[Running]:
     run(home, "engine", "stop", "--now")
 
 
-def test_yes_votes_and_is_verified(home: Paths) -> None:
+def test_yes_votes_and_is_verified(home: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user has it: with the whole browser."""
+    monkeypatch.delenv("HARNESS_TUI_BROWSER", raising=False)
     done = run(home, "demo", "--headless", "--yes")
     assert done.code == 0, done.err
     result = done.json

@@ -22,7 +22,7 @@ def test_every_failpoint_and_seed(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110 * max(1, int(SEEDS) // 3),
+        timeout=max(280, 110 * (int(SEEDS) // 3)),
     )
     cases = [json.loads(line) for line in farm.stdout.splitlines()]
     assert farm.returncode == 0, farm.stderr[-2000:]

@@ -19,7 +19,7 @@ from .demo_site import RIGHT, SiteProcess
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 FIRST = "4100"
 ARROW, UNVOTE = f"a[href^='vote?id={FIRST}&how=up']", f"a[href^='vote?id={FIRST}&how=un']"
 

@@ -24,7 +24,7 @@ proposals = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(proposals, proposals, st.integers(0, 5), st.integers(0, 5))
 def test_no_mutated_pair_shares_a_digest(shown: Proposal, run: Proposal, expires: int, later: int) -> None:
     what = (shown.tool, shown.arguments, shown.risk_class, shown.risk, shown.facts)

@@ -117,7 +117,7 @@ class Drawn:
         return Judgement(word, None if word == "refuse" else proposal(call.call, target))  # type: ignore[arg-type]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.booleans())
 def test_any_world_ends_and_folding_gives_the_live_state(data: st.DataObject, restart: bool) -> None:
     world = Drawn(data, restart)

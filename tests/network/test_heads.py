@@ -76,7 +76,7 @@ async def read(data: bytes) -> tuple[Head, int] | None:
         return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(STARTS, VERSIONS, LINES)
 def test_what_we_accept_is_one_message_to_another_parser(
     loop: asyncio.Runner, start: str, version: str, lines: list[str]

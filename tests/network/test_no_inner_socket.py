@@ -87,7 +87,7 @@ PORTS = st.sampled_from(["", ":80", ":0", ":65536", ":8080", ":443", ":1"])
 PATHS = st.sampled_from(["", "/", "/latest/meta-data/", "?q", "#f", "/@1.1.1.1/"])
 ANSWERS = st.lists(st.lists(INNER | st.sampled_from(INNER_V6) | OUTER, max_size=3), min_size=1, max_size=4)
 ONCE = Limits(total=5, request=5, redirects=2)
-MANY = settings(max_examples=100, deadline=None)  # of 39 hosts each
+MANY = settings(max_examples=40, deadline=None)  # of 39 hosts each
 
 
 @pytest.fixture(scope="module")

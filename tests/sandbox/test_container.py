@@ -132,7 +132,7 @@ async def test_at_the_deadline_the_container_is_removed_by_name(client: Path, tm
     workspace.mkdir()
     sandbox = Container(workspace, "debian:12", hidden=(), places=(str(client),))
     await sandbox.open()
-    done = await sandbox.run(Command(("true",), "/bin/true", deadline=1.0))
+    done = await sandbox.run(Command(("true",), "/bin/true", deadline=3.0))
     began, ended = (tmp_path / "said").read_text().splitlines()
     assert done.ended == "deadline"
     name = began.split()[began.split().index("--name") + 1]

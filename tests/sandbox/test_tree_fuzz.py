@@ -79,7 +79,8 @@ class Playground:
     def reads(self, path: str) -> bytes | None:
         """The oracle: what a path leads to when every step of it stays inside, None when one does not or nothing is
         there. It goes by names only, so it is right as long as nothing moves."""
-        if path.startswith(("/", "~")) or "://" in path or "\0" in path or ".." in path.split("/"):
+        url = path.partition("/")[0].endswith(":") and "://" in path  # further in it is a folder whose name ends so
+        if path.startswith(("/", "~")) or url or "\0" in path or ".." in path.split("/"):
             return None
         here, left, links = self.root, [p for p in path.split("/") if p not in ("", ".")], 0
         while left:
@@ -108,7 +109,7 @@ class Playground:
         return here.read_bytes() if here.is_file() else None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, st.lists(PATHS, min_size=1, max_size=6), st.booleans())
 def test_the_walker_reads_what_the_oracle_reads_and_writes_nothing_outside(
     things: list[tuple[list[str], object]], paths: list[str], openat2: bool
@@ -141,7 +142,7 @@ def test_the_walker_reads_what_the_oracle_reads_and_writes_nothing_outside(
         shutil.rmtree(ground.base)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TREES, PATHS)
 def test_both_ways_down_agree(things: list[tuple[list[str], object]], path: str) -> None:
     ground = Playground(things)

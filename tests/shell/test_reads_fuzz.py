@@ -16,7 +16,7 @@ WORDS = st.text(max_size=20) | st.text("-=abcdefonpxzs0129,/$`;|&<>{}()[]'\"\\ %
 SHELL = re.compile(r"\$\(|[`;|&<>\n\r\0]")
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(TABLE)) | WORDS, st.lists(WORDS, max_size=8), st.booleans())
 @example("git", ["--no-pager"], True)
 @example("sed", ["-n", "--"], True)
@@ -30,7 +30,7 @@ def test_any_words_have_an_answer(name: str, arguments: list[str], strict: bool)
         assert not any(SHELL.search(word) for word in (name, *arguments))
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(calls())
 def test_what_is_accepted_is_accepted_again_as_it_is_run(words: list[str]) -> None:
     found = prove(words, strict=False)
@@ -42,7 +42,7 @@ def test_what_is_accepted_is_accepted_again_as_it_is_run(words: list[str]) -> No
         assert isinstance(again, Reading) and (again.words, again.paths) == (found.words, found.paths)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(calls(), st.integers(0, 7), st.sampled_from(["../../etc/passwd", "/etc/passwd"]))
 def test_a_path_that_leaves_is_named_wherever_it_is_read(words: list[str], at: int, away: str) -> None:
     """It may stay unnamed only where it is no file: a pattern, a script, a value that is mere text, a word to print."""

@@ -50,7 +50,7 @@ def test_the_traps_work_on_whoever_is_not_hardened(trap: str, tmp_path: Path, pr
     assert checkout.harm()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("names", GROUPS.values(), ids=GROUPS)
 def test_no_spelling_of_a_proven_read_changes_or_starts_anything(names: list[str], checkout: Checkout) -> None:
     count: Counter[bool] = Counter()
@@ -66,7 +66,7 @@ def test_no_spelling_of_a_proven_read_changes_or_starts_anything(names: list[str
     assert count[True] >= 10, "too few were accepted to mean something"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_everyday_reads_run_among_the_traps(checkout: Checkout) -> None:
     everyday = [words for words in map(shlex.split, COMMANDS) if words[0] in INSTALLED]
     ran = [words for words in everyday if tried(checkout, words)]

@@ -49,7 +49,7 @@ def test_an_everyday_read_is_one(sandbox, text):
     assert plan.execution(sandbox, text, "", 10).reads
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(text=spliced())
 @example(text="echo 'rm -rf /'")
 @example(text="git log -3;")

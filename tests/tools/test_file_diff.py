@@ -71,7 +71,7 @@ def test_no_more_lines_are_shown_as_changed_than_have_to_be(old: str, new: str) 
     assert made.added + made.removed <= row[-1] + 2  # the end of the last line counts as a change of that line
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

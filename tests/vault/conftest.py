@@ -11,6 +11,7 @@ import pytest
 
 from harness_tui.config.paths import Paths
 from harness_tui.config.vault.known import VENDORS
+from harness_tui.config.vault.os_keyring import Keyring
 
 from ..cli.program import ARGV, PATIENCE, Done
 from ..secret_service import SecretService, secret_service
@@ -24,6 +25,12 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test meets neither the operator's session nor his variables."""
     for name in (*VENDORS, "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "HARNESS_TUI_KEY_COMMAND"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _unhurried_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyring that is slow to answer on a loaded machine is none that hangs; what hangs here says how long."""
+    monkeypatch.setitem(Keyring.__init__.__kwdefaults__, "patience", 60.0)
 
 
 @pytest.fixture

@@ -238,15 +238,15 @@ def test_the_first_line_a_command_prints_is_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "patience", "said"),
     [
-        ("import sys; print('k'); sys.exit('A is not in the store')", "ended with 1: A is not in the store"),
-        ("import time; print('k', flush=True); time.sleep(600)", "did not answer within 1 s"),
+        ("import sys; print('k'); sys.exit('A is not in the store')", 60, "ended with 1: A is not in the store"),
+        ("import time; print('k', flush=True); time.sleep(600)", 1, "did not answer within 1 s"),
     ],
 )
-def test_a_command_that_fails_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_a_command_that_fails_is_said(tmp_path: Path, text: str, patience: float, said: str) -> None:
     with pytest.raises(Unavailable, match=said) as caught:
-        Command(script(tmp_path, text), patience=1.0).get("A")
+        Command(script(tmp_path, text), patience=patience).get("A")
     assert "Try it by hand" in caught.value.next_step
 
 

@@ -74,8 +74,9 @@ def test_without_a_bus_there_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_keyring_that_hangs_is_not_waited_for_and_is_used_again_later(session: SecretService) -> None:
     daemon = session.unlock()
-    keyring = Keyring(patience=1.0)
+    keyring = Keyring(patience=60)
     keyring.set("A", "hunter22")
+    keyring._patience = 1.0
     daemon.send_signal(signal.SIGSTOP)
     assert "has not answered for 1 s" in refusal(lambda: keyring.get("A")).what
     late = refusal(lambda: keyring.set("A", "never")).what
@@ -88,8 +89,9 @@ def test_a_keyring_that_hangs_is_not_waited_for_and_is_used_again_later(session:
 
 def test_a_daemon_that_dies_is_noticed_and_its_successor_used(session: SecretService) -> None:
     daemon = session.unlock()
-    keyring = Keyring(patience=3.0)
+    keyring = Keyring(patience=60)
     keyring.set("A", "hunter22")
+    keyring._patience = 3.0
     daemon.kill()
     daemon.wait()
     said = refusal(lambda: keyring.get("A"))
@@ -139,7 +141,7 @@ USE = """
 from harness_tui.config.vault.os_keyring import Keyring
 from harness_tui.config.vault.places import Unavailable
 try:
-    keyring = Keyring()
+    keyring = Keyring(patience=60)
     keyring.set("A", "hunter22")
     print(keyring.probe(), keyring.get("A"))
 except Unavailable as error:
