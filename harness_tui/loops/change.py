@@ -192,16 +192,16 @@ def _move(ix: Index, change: Change, commit: str) -> None:
 
 
 def _edited(ix: Index, base: str, diff: bytes) -> str:
+    """Always counted anew: by the old counts git would leave out, without a word, what an edit has added to a hunk."""
     try:
-        return ix.applied(base, diff)
+        return ix.applied(base, diff, "--recount")
     except HarnessError as error:
-        try:
-            return ix.applied(base, diff, "--recount")
-        except HarnessError:
-            reason = error.what.removeprefix("git apply: ")
-    raise ApprovalError(
-        f"The edited diff does not apply to {base[:12]}: {reason}", "Nothing was changed; edit it again."
-    )
+        reason = error.what.removeprefix("git apply: ")
+    try:
+        return ix.applied(base, diff.rstrip(b"\n") + b"\n", "--recount")  # an editor's blank lines at the end
+    except HarnessError:
+        what = f"The edited diff does not apply to {base[:12]}: {reason}"
+        raise ApprovalError(what, "Nothing was changed; edit it again.") from None
 
 
 def _change(

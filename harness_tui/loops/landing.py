@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
-from ..domain.errors import HarnessError, SandboxError, SetupError
+from ..domain.errors import HarnessError, SandboxError, SetupError, UsageError
 from ..domain.events import Change
 from ..sandbox import git
 from ..sandbox.refs import IDENTITY, Moving
@@ -122,6 +122,8 @@ def commit(workspace: Path, change: Change, diff: bytes, target: str = "") -> La
     branch = target or change.onto
     if not branch:
         raise HarnessError("The change is based on no branch, so it cannot say where it lands.", "Set [action] branch.")
+    if branch.startswith("-") or " " in branch or not branch.isprintable():
+        raise UsageError(f"{branch!r} is no name of a branch.", "Set another [action] branch.")
     ref = f"refs/heads/{branch}"
     with index(place) as ix:
         entries = _proven(ix, change, diff)

@@ -30,7 +30,6 @@ def choose(
     level: Level,
     acts: bool,
     keep: bool = False,
-    writes: bool = True,
 ) -> Sandbox:
     """The sandbox of one run, not yet open. Blocking the first time in a process, while the probes run.
 
@@ -43,7 +42,6 @@ def choose(
         run: the run's id, or the name of the round it belongs to.
         acts: whether the run has a tool that starts children or writes.
         keep: it belongs to a round, whose worktree stays until the round is over.
-        writes: whether its children may write the workspace, where their level lets them.
 
     Raises SandboxError: L3 and the sandbox asked for does not work, or acts without being held in; a workspace that is
     no place to write in.
@@ -58,7 +56,7 @@ def choose(
     tried = probe(wanted, image=table.image) if wanted == "container" else probe(wanted)
     if not tried.ok and table.kind != "auto" and level == "L3":
         raise SandboxError(f"The sandbox {table.kind} was asked for. {tried.detail}", tried.remedy)
-    own, writable = scratch / run, writes and level != "L1" and workspace != Path("/")
+    own, writable = scratch / run, level != "L1" and workspace != Path("/")
     made: Sandbox
     if not tried.ok:
         said = tried.detail if table.kind == "auto" else f"asked {table.kind}, enforced none: {tried.detail}"
