@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .model import Model
 
 LEVELS: tuple[Literal["L1", "L2", "L3"], ...] = ("L1", "L2", "L3")
+CARDS: dict[str, Literal["why", "preview"]] = {"why": "why", "preview": "preview"}
+"""Cards that are worked out away from the screen."""
 SMALL = 12
 """Lines under which a list of rounds gets the whole screen."""
 
@@ -45,7 +47,8 @@ def press(m: Model, verb: str) -> list[Intent]:
         case "promote" | "demote":
             _level(m, verb, row)
         case "preview":
-            return preview(m, row)
+            show = not (m.overlay and m.overlay.kind == verb)
+            m.overlay = Overlay(verb, row.id) if show else None
     return []
 
 
@@ -67,15 +70,6 @@ def _level(m: Model, verb: str, row: LoopRow) -> None:
 def _next(level: str, step: int) -> Literal["L1", "L2", "L3"] | None:
     place = next((i for i, each in enumerate(LEVELS) if each == level), 0) + step
     return LEVELS[place] if 0 <= place < len(LEVELS) else None
-
-
-def preview(m: Model, row: LoopRow) -> list[Intent]:
-    if m.overlay and m.overlay.kind == "preview":
-        m.overlay = None
-        return []
-    m.overlay = Overlay("preview", row.id)
-    m.loops.previews[row.id] = []
-    return [FetchLoop("preview", row.id)]
 
 
 def _jump(m: Model, role: str) -> list[Intent]:
@@ -220,19 +214,25 @@ def add(m: Model, rest: str) -> list[Intent]:
 def tick(m: Model, at: float) -> list[Intent]:
     """What must be fetched or worked out for what is on the screen, and a notice when a human is needed."""
     out: list[Intent] = []
-    if m.link.state in ("live", "stalled"):
-        out += _missing(m)
+    out += missing(m)
     if text := m.notices.tick(waiting(m), at):
         out.append(Ring(text))
     return out
 
 
-def _missing(m: Model) -> list[Intent]:
+def missing(m: Model) -> list[Intent]:
+    """What of the loops on the screen is not known yet."""
+    if m.link.state not in ("live", "stalled"):
+        return []
+    out: list[Intent] = []
+    over = m.overlay
+    card = m.world.views.loops.get(over.id) if over and over.kind in CARDS else None
+    if over and card and m.loops.ask_card(over.kind, card):
+        out.append(FetchLoop(CARDS[over.kind], card.id))
     rows = m.inner(7)[1]
     row = m.loops.row(m.world)
     if not rows or row is None:
-        return []
-    out: list[Intent] = []
+        return out
     ids, at = m.loops.chosen.ids, m.loops.chosen.index
     near = (m.world.views.loops[ident] for ident in ids[max(0, at - rows) : at + rows])
     if plans := m.loops.plans(near, m.now()):

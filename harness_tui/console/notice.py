@@ -55,12 +55,6 @@ class Notices:
         self._known.update(fresh)
         return digest(fresh, waiting)
 
-    def due(self, waiting: Mapping[str, str], at: float) -> float | None:
-        """When `tick` will have something to say; None while nothing is untold."""
-        if self._known is None or waiting.keys() <= self._known:
-            return None
-        return max(at, self._last + INTERVAL)
-
 
 def digest(fresh: list[str], waiting: Mapping[str, str]) -> str:
     """`A-28 changelog-drafter waits`; `3 wait: A-28 changelog-drafter, A-29 r17, A-30 r18`: the new ones first."""

@@ -95,17 +95,10 @@ def _evidence(m: Model, loop: LoopRow) -> list[levels.Line] | None:
 # -- the cards of `w` and `i` -----------------------------------------------------------------------------------------
 
 
-def why(m: Model, loop: LoopRow) -> Labelled:
-    """Why it does not run now, what became of its last slots, and what it needs for the next level."""
-    out = [("now", _now(m, loop)), ("next", _next(m, loop))]
-    for slot in reversed(loop.slots[-4:]):
-        said = f": {slot.reason}" if slot.reason else ""
-        out.append(("slot", f"{moment(slot.at, m.now(), m.offset)} {slot.state}{said}"))
-    since = f", since {moment(loop.level_since, m.now(), m.offset)} by {loop.level_by}: {loop.level_why}"
-    out.append(("level", LEVELS.get(loop.level, loop.level) + (since if loop.level_since else "")))
-    for line in _evidence(m, loop) or ():
-        out.append((f"to {levels.after(loop.level)}", f"{'met' if line.met else 'missing'}: {line.text}"))
-    return out
+def worked_out(m: Model, kind: str, loop: LoopRow) -> Labelled:
+    """A card that is made away from the screen."""
+    _, facts = m.loops.cards.get((kind, loop.id), ((), []))
+    return facts or [("", m.loops.trouble.get(loop.id, "it is being worked out"))]
 
 
 def may(m: Model, loop: LoopRow) -> Labelled:

@@ -43,7 +43,7 @@ def right(m: Model) -> str:
     more = m.world.more_loops
     asks = sum(len(m.world.views.loops[ident].waits) for ident in m.loops.chosen.ids)
     words = [f"{count} loop{'' if count == 1 else 's'}"] if count else []
-    words += [f"{more:,} not shown: harness-tui loop list"] if more else []
+    words += [f"{more:,} more: harness-tui loop list"] if more else []
     words += [f"{asks} ask"] if asks else []
     return "  ".join(words)
 

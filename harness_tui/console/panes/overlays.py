@@ -80,10 +80,8 @@ def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
     match over.kind:
         case "may" if loop:
             return loop_cards.may(m, loop)
-        case "why" if loop:
-            return loop_cards.why(m, loop)
-        case "preview":
-            return m.loops.previews.get(over.id) or [("", "it is being worked out")]
+        case "why" | "preview" if loop:
+            return loop_cards.worked_out(m, over.kind, loop)
         case "round":
             return rounds.facts(m, over.id)
         case "may":

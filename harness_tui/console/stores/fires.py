@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ...domain.loop.rows import LoopRow, RoundRow
+from ...domain.loop.rows import LoopRow, RoundRow, SpecRow
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -57,6 +57,17 @@ def upcoming(plans: Iterable[Plan], now: int) -> list[Next]:
         except ScheduleError as error:
             out.append(Next(plan, trouble=error.what))
     return out
+
+
+def why(spec: SpecRow | None, row: LoopRow, rounds: Sequence[RoundRow], now: int) -> list[tuple[str, str]]:
+    """Why it does not run now, what became of its last slot, what its next level asks (plain text). In a thread."""
+    from ...domain.loop.why import line
+    from ...domain.loop.why import why as answer
+
+    if spec is None:
+        label, _, said = line(row, now).partition(": ")
+        return [(label, said)]
+    return answer(row, spec.spec, now, rounds)
 
 
 def preview(row: LoopRow, rounds: Sequence[RoundRow], now: int) -> list[tuple[str, str]]:

@@ -14,6 +14,14 @@ PLANS = 200
 """Next fires worked out in one go."""
 
 
+Stand = tuple[object, ...]
+
+
+def stand(row: LoopRow) -> Stand:
+    """What a card of a loop hangs on: another one means that it is to be worked out anew."""
+    return (row.digest, row.level, row.state, row.slot, row.running, row.last_at, tuple(row.waits), row.source_state)
+
+
 class Loops:
     """Which loop and round the operator is at.
 
@@ -21,14 +29,15 @@ class Loops:
         chosen: cursor over the loops; `round` over the rounds of the chosen one.
         open: the rounds of the chosen loop are listed instead of the loops.
         zoomed: opening them made the pane larger.
-        previews: label and text, by loop; [] while it is worked out.
+        cards: what was worked out for a card that is open: by its kind and loop, what it was worked out from, and the
+            label and text of each line; no lines while it is under way.
         trouble: why something could not be fetched, by loop.
     """
 
     def __init__(self) -> None:
         self.chosen, self.round = Selection(), Selection()
         self.open = self.zoomed = False
-        self.previews: dict[str, list[tuple[str, str]]] = {}
+        self.cards: dict[tuple[str, str], tuple[Stand, list[tuple[str, str]]]] = {}
         self.trouble: dict[str, str] = {}
         self._nexts: dict[str, Next] = {}
         self._planned: set[Plan] = set()
@@ -49,6 +58,7 @@ class Loops:
         self._asked.clear()
         self._planned.clear()
         self.trouble.clear()
+        self.cards.clear()
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
@@ -94,9 +104,13 @@ class Loops:
         self._asked.add(key)
         return True
 
-    def forget(self, what: str, loop: str) -> None:
-        """Ask for it anew."""
-        self._asked.discard((what, loop))
+    def ask_card(self, kind: str, row: LoopRow) -> bool:
+        """Whether to work a card out now: it was not, or the loop has moved on since."""
+        known, now = self.cards.get((kind, row.id)), stand(row)
+        if known and known[0] == now:
+            return False
+        self.cards[kind, row.id] = (now, known[1] if known else [])
+        return True
 
     # -- what came -----------------------------------------------------------------------------------------------
 
@@ -108,6 +122,10 @@ class Loops:
     def take_spec(self, world: World, row: SpecRow) -> None:
         """The fold knows specs of loops added since the attach; the others are put beside them."""
         world.views.specs.setdefault(row.id, row)
+
+    def take_card(self, kind: str, loop: str, facts: list[tuple[str, str]]) -> None:
+        if known := self.cards.get((kind, loop)):
+            self.cards[kind, loop] = (known[0], facts)
 
     def take_rounds(self, loop: str, rows: list[RoundRow]) -> None:
         self._older[loop] = rows
