@@ -16,7 +16,7 @@ from typing import Any
 from harness_tui.config.paths import Paths
 
 ARGV = (sys.executable, "-m", "harness_tui")
-PATIENCE = 100.0
+PATIENCE = 180.0
 """Seconds any one step may take on a loaded machine; a bound, never a measure."""
 
 

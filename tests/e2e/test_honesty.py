@@ -15,7 +15,7 @@ from harness_tui.engine import services, worlds
 from . import tours
 from .tours import Tour
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 VOTING = {"normal", "login_returns", "no_ids", "reorder"}
 """Variants on which the last stage can do its job; on all others an honest run fails."""

@@ -25,7 +25,7 @@ from harness_tui.port.commands import Decide, Resolve, StartRun
 from . import tours
 from .sites import PASSWORD, USER, Board, Forum, Site
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 HERE = Path(__file__).parent
 STAND_IN = ModelSpec("stand-in", "stand-in")
