@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..config.loopfile import Loaded
     from ..config.paths import Paths
     from ..config.settings import Settings
-    from ..domain.loop.rows import LoopRow
     from ..domain.loop.spec import LoopSpec
     from ..domain.task import ModelSpec, ModelTable
 
@@ -104,7 +103,7 @@ def add(
         "exit": 0,
     }
     if output_format is Format.text:
-        output.say(sentence(document, row))
+        output.say(sentence(document))
     else:
         output.emit(document)
 
@@ -195,16 +194,13 @@ def next_fire(spec: LoopSpec, now: float, *, fast: bool = False) -> str | None:
     return None if at is None else datetime.datetime.fromtimestamp(at, zone).isoformat(timespec="seconds")
 
 
-def sentence(document: Mapping[str, Any], row: LoopRow | None = None) -> str:
-    """One line: what was added, when it fires, and what to do next."""
-    name, level = document["name"], document["level"]
-    what = f"{name} ({document['id']}) is added at {level}"
-    if row and row.level_why:
-        what += f": {row.level_why}"
+def sentence(document: Mapping[str, Any]) -> str:
+    """One line: what the engine said, when it fires, and what to do next."""
+    said, now = document["text"], f"harness-tui loop run {document['name']}"
     if not document["schedule"]:
-        return f"{what}. It has no schedule; run it with: harness-tui loop run {name}"
+        return f"{said} It has no schedule; a round now: {now}"
     fires = f"first on {document['next'][:16].replace('T', ' ')}" if document["next"] else "never"
-    return f'{what}. "{document["schedule"]}" ({document["zone"]}): {fires}; try it now: harness-tui loop run {name}'
+    return f'{said} "{document["schedule"]}" ({document["zone"]}) fires {fires}; a round now: {now}'
 
 
 def host_zone() -> str:
@@ -231,19 +227,26 @@ def _zone_names() -> list[str]:
 
 
 def _secrets(spec: LoopSpec, paths: Paths) -> dict[str, str]:
-    """Keys its models and logins name that are variables of this shell, and that a running engine may not have."""
+    """Keys its models and logins name that are variables of this shell, and that a running engine may not have.
+
+    One that is nowhere is told, not refused: it may be kept before the loop fires.
+    """
     from ..config.settings import load_settings
     from ..domain.task import RunSpec
     from . import run
     from .config import choice
 
-    place = choice(load_settings(paths)).place
+    settings = load_settings(paths)
+    place = choice(settings).place
     found: dict[str, str] = {}
     for task in filter(None, (spec.maker, spec.checker)):
-        as_run = RunSpec(task, spec.models["maker"], spec.models)
-        found |= run.secrets_of(as_run, place)
-        for each in run._models_of(as_run):
-            run._check(each, found)
+        found |= run.secrets_of(RunSpec(task, spec.models["maker"], spec.models), place)
+    models = run._models_of(RunSpec(spec.maker, spec.models["maker"], spec.models))
+    for each in models:
+        run._check(each, found)
+    for name in sorted({run._name(each.key) for each in models if each.key}):
+        if name not in found and not place(name) and not settings.file.keys.command:
+            output.tell(f"{name} is not set and not kept, and no round can run without: harness-tui key set {name}")
     return found
 
 
