@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from . import output
+from . import cards, output
 from .output import Format, format_option
+
+if TYPE_CHECKING:
+    from ..clients.read import ReadClient
+    from ..domain.editing import Edit
+    from ..domain.views import ApprovalRow
+    from ..port.commands import Decide
+
+JUDGED = 60.0
+"""Seconds an edit may take: its world may have to be built, and a sandbox tried, to judge it."""
 
 digest_option = click.option("--digest", required=True, help="Digest of what was shown: 12 hex digits or more.")
 reason_option = click.option("--reason", default="", help="Why, for the record.")
@@ -48,23 +60,15 @@ def show(approval: str, output_format: Format) -> None:
     """Show one request: everything that will run."""
     from ..clients.read import reading
     from ..config.paths import Paths
-    from ..domain.errors import UsageError
     from . import result
 
-    with reading(Paths.default()) as journal:
-        row = next((row for row in journal.approvals(all=True) if row.id == approval), None)
-    if row is None:
-        raise UsageError(f"There is no approval {approval}.", "List them with: harness-tui approvals list --all")
+    with reading(Paths.default()) as source:
+        row = cards.find(source, approval)
+        first = cards.asked_first(source, row) if row.edited else None
     if output_format is not Format.text:
-        output.emit(result.of_shown_approval(row))
+        output.emit({**result.of_shown_approval(row), "edited": row.edited or None, "original": first})
         return
-    output.say(f"{row.id}  {row.run}  {row.state}  risk {row.risk}  {row.summary}")
-    for fact in row.facts:
-        output.say(f"  {fact.label:<12}{fact.value}")
-    output.say(f"  {'digest':<12}{row.digest}")
-    output.say(f"  {'expires':<12}{output.clock(row.expires)}")
-    if row.by:
-        output.say(f"  {'decided':<12}{row.resolution or row.state} by {row.by} at {output.clock(row.decided)}")
+    cards.show(row, first)
     if row.open:
         from .follow import how_to_decide
 
@@ -72,16 +76,75 @@ def show(approval: str, output_format: Format) -> None:
 
 
 @approvals.command()
-@click.argument("approval", metavar="ID")
-@digest_option
+@click.argument("idents", metavar="ID...", nargs=-1, required=True)
+@click.option("--digest", "digests", multiple=True, required=True, help="Digest of what was shown; one for each ID.")
 @reason_option
 @format_option
-def approve(approval: str, digest: str, reason: str, output_format: Format) -> None:
-    """Let exactly what the digest names run, once."""
+def approve(idents: tuple[str, ...], digests: tuple[str, ...], reason: str, output_format: Format) -> None:
+    """Let exactly what the digest names run, once.
+
+    Several at once: a digest for each, in the same order. None of them may be of high risk or in doubt.
+    """
     from ..port.commands import Decide
     from . import link
 
-    link.send(Decide(approval, digest, "approved", link.operator(), reason), output_format)
+    if len(idents) != len(digests) or len(set(idents)) != len(idents):
+        raise click.UsageError("Give each ID once, and a --digest for each, in the same order.")
+    words = [
+        Decide(each, digest, "approved", link.operator(), reason) for each, digest in zip(idents, digests, strict=True)
+    ]
+    if len(words) == 1:
+        link.send(words[0], output_format)
+    else:
+        _batch(words, output_format)
+
+
+def _batch(words: list[Decide], output_format: Format) -> None:
+    """Show every item in full, then decide all in order; one that is refused by then does not stop the others."""
+    from ..clients.read import reading
+    from ..config.paths import Paths
+    from ..domain.errors import ApprovalError, UsageError
+
+    told: list[dict[str, Any]] = []
+    with reading(Paths.default()) as source:
+        rows = [cards.find(source, word.approval) for word in words]
+        for row, word in zip(rows, words, strict=True):
+            _check_fit(row, word.digest)
+        if output_format is Format.text:
+            for row in rows:
+                cards.show(row, cards.asked_first(source, row) if row.edited else None)
+        for word in words:
+            try:
+                told.append({"id": word.approval, "text": source.send(word).text, "exit": 0})
+            except (ApprovalError, UsageError) as error:
+                told.append({"id": word.approval, "text": str(error), "exit": error.exit_code})
+            if output_format is Format.text:
+                output.tell(told[-1]["text"])
+    code = next((each["exit"] for each in told if each["exit"]), 0)
+    if output_format is not Format.text:
+        output.finish({"decided": told, "exit": code}, code)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _check_fit(row: ApprovalRow, digest: str) -> None:
+    """What keeps an item out of a batch keeps all of it from being decided. Raises ApprovalError."""
+    from ..domain.approval import names
+    from ..domain.errors import ApprovalError
+
+    word = row.resolution.replace("_", " ") or row.state
+    why = ""
+    if not row.open:
+        why = f"it is {word}"
+    elif row.kind == "in_doubt":
+        why = "it is in doubt"
+    elif row.risk == "high":
+        why = "it is of high risk, and such is approved by itself"
+    elif not names(row.digest, digest):
+        why = f"it shows digest {row.digest[:12]}, not {digest[:12]}"
+    if why:
+        said = f"Nothing was approved: {row.id} cannot be part of a batch: {why}."
+        raise ApprovalError(said, f"Look at it: harness-tui approvals show {row.id}")
 
 
 @approvals.command()
@@ -123,3 +186,92 @@ def resolve(
         reason,
     )
     link.send(word, output_format)
+
+
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@digest_option
+@click.option("--reason", required=True, help="What the maker is to do differently.")
+@format_option
+def pushback(approval: str, digest: str, reason: str, output_format: Format) -> None:
+    """Send a loop's change back to its maker, which tries again with the reason."""
+    from ..port.commands import Decide
+    from . import link
+
+    if not reason.strip():
+        raise click.UsageError("Say in --reason what the maker is to do differently.")
+    link.send(Decide(approval, digest, "pushed_back", link.operator(), reason), output_format)
+
+
+@approvals.command()
+@click.argument("approval", metavar="ID")
+@digest_option
+@click.option("--arguments", "given", help="The call's arguments, whole, as JSON.")
+@click.option("--editor", is_flag=True, help="Open $VISUAL or $EDITOR; what a terminal does without --arguments.")
+@format_option
+def edit(approval: str, digest: str, given: str | None, editor: bool, output_format: Format) -> None:
+    """Put something else in the place of what is asked for. It waits on, to be approved under its new digest."""
+    from ..clients.read import reading
+    from ..config.paths import Paths
+    from ..domain import editing as text
+    from ..domain.approval import names
+    from ..domain.errors import ApprovalError
+    from .editing import Draft
+
+    if given is not None and editor:
+        raise click.UsageError("Give --arguments or --editor, not both.")
+    if given is None and not editor and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("Give --arguments JSON, or --editor: there is no terminal for an editor here.")
+    with reading(Paths.default()) as source:
+        row = cards.find(source, approval)
+        if not names(row.digest, digest):
+            said = f"Refused: {row.id} now shows digest {row.digest[:12]}, the edit names {digest[:12]}."
+            raise ApprovalError(said, f"Look again: harness-tui approvals show {row.id}")
+        if not row.open:
+            raise ApprovalError(f"{row.id} no longer waits: it is {row.resolution or row.state}.")
+        diff = _diff(source, row)
+    if given is not None:
+        if row.kind == "change":
+            raise click.UsageError(f"{row.id} is a change of files, not a call: edit its diff with --editor.")
+        _put(row, text.from_text(row, given), output_format)
+        return
+    with Draft(text.as_text(row, diff), text.suffix(row)) as draft:
+        _put(row, text.from_text(row, draft.edited(), diff), output_format)
+
+
+def _diff(source: ReadClient, row: ApprovalRow) -> str:
+    from ..domain.errors import UsageError
+
+    if row.change is None:
+        return ""
+    try:
+        return source.blob(row.change.diff).decode()
+    except UnicodeDecodeError:
+        where = f"It is on the branch {row.change.branch}: deny it, and change the files there."
+        raise UsageError(f"The diff of {row.id} is not UTF-8 text and cannot be edited as such.", where) from None
+
+
+def _put(row: ApprovalRow, made: Edit | None, output_format: Format) -> None:
+    """Send an edit, and show what waits now."""
+    from ..clients.read import reading
+    from ..config.paths import Paths
+    from ..port.commands import EditApproval
+    from . import link
+    from .follow import how_to_decide
+
+    if made is None:
+        said, digest = f"{row.id} stays as it is: nothing was changed, and nothing was sent.", row.digest
+    else:
+        word = EditApproval(row.id, row.digest, link.operator(), made.arguments, made.diff)
+        with reading(Paths.default(), timeout=JUDGED) as source:
+            reply = source.send(word)
+            now = cards.find(source, row.id)
+            first = cards.asked_first(source, now)
+        said, digest = reply.text, reply.digest or now.digest
+        if output_format is Format.text and now.digest == digest:  # nobody edited it again meanwhile
+            cards.show(now, first)
+    if output_format is Format.text:
+        output.tell(said)
+        output.tell(f"approve with: {how_to_decide(row.kind, row.id, digest)}")
+    else:
+        output.emit({"id": row.id, "text": said, "digest": digest, "exit": 0})

@@ -1,0 +1,51 @@
+"""A request as a shell shows it: everything that will run, what was asked for before an edit, and who decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import output
+
+if TYPE_CHECKING:
+    from ..clients.read import ReadClient
+    from ..domain.views import ApprovalRow
+
+
+def find(source: ReadClient, approval: str) -> ApprovalRow:
+    """The request of that id, decided or not. Raises UsageError."""
+    from ..domain.errors import UsageError
+
+    row = next((row for row in source.approvals(all=True) if row.id == approval), None)
+    if row is None:
+        raise UsageError(f"There is no approval {approval}.", "List them with: harness-tui approvals list --all")
+    return row
+
+
+def asked_first(source: ReadClient, row: ApprovalRow) -> dict[str, Any] | None:
+    """The arguments a call was asked for with, before anybody edited it; None for what is no call."""
+    from ..domain.events import ApprovalRequested
+
+    after = 0
+    while row.kind == "action" and (found := source.events(row.run, after)):
+        for envelope in found:
+            if isinstance(envelope.event, ApprovalRequested) and envelope.event.id == row.id:
+                return envelope.event.arguments
+        after = found[-1].pos
+    return None
+
+
+def show(row: ApprovalRow, first: dict[str, Any] | None = None) -> None:
+    """The whole card, and who decided."""
+    from ..domain.editing import changes
+
+    output.say(f"{row.id}  {row.run}  {row.state}  risk {row.risk}  {row.summary}")
+    for fact in row.facts:
+        output.say(f"  {fact.label:<12}{fact.value}")
+    if row.edited:
+        output.say(f"  {'edited':<12}by {row.edited}")
+    for name, before, _ in changes(first, row.arguments) if first is not None else ():
+        output.say(f"  {'original':<12}{name}: {before}")
+    output.say(f"  {'digest':<12}{row.digest}")
+    output.say(f"  {'expires':<12}{output.clock(row.expires)}")
+    if row.by:
+        output.say(f"  {'decided':<12}{row.resolution or row.state} by {row.by} at {output.clock(row.decided)}")
