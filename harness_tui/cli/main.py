@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from . import approvals, budget, config, demo, doctor, engine, key, output, policy, replay, run, runs, tools
+from . import approvals, budget, config, demo, doctor, engine, key, loop, output, policy, replay, run, runs, tools
 
 EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON shapes are in the README."
 
@@ -35,6 +35,7 @@ for verb in (
     replay.replay,
     runs.runs,
     approvals.approvals,
+    loop.loop,
     budget.budget,
     policy.policy,
     tools.tools,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -129,7 +130,7 @@ class Keeper:
         if due.cancel:
             self._apart(self._cancel(row.running))
             fire = ()
-        elif fire and (spent := self._spent(loop)):
+        elif fire and (spent := self._spent(row)):
             events += [ev.SlotSkipped(each.slot, spent) for each in due.fire]
             fire = ()
         if fire:
@@ -191,14 +192,18 @@ class Keeper:
         self._backlog.setdefault(loop, deque()).extend(slots)
         await self._follow_up(loop)
 
-    def _spent(self, loop: str) -> str:
-        """Why there is nothing left of the loop's day, or ""."""
-        account = self._ledger.account(f"{loop}:{self._day()}")
-        if account.limit and account.left <= 0:
-            return f"the day's {account.limit:,} tokens are spent"
-        if account.usd_limit is not None and account.usd_left <= 0:
-            return "the day's money is spent"
-        return ""
+    def _spent(self, row: LoopRow) -> str:
+        """Why a round would end before its first model call today, or ""."""
+        account = self._ledger.account(f"{row.id}:{self._day()}")
+        if (account.limit and account.left <= 0) or (account.usd_limit is not None and account.usd_left <= 0):
+            return "what the loop may spend in a day is spent"
+        last = self.journal.views.rounds.get(row.recent[-1]) if row.recent else None
+        if last is None or last.outcome != "exhausted" or last.digest != row.digest or "day's" not in last.reason:
+            return ""
+        return "what is left of the day is too little" if self._day_of(last.ended) == self._day() else ""
+
+    def _day_of(self, at: int) -> str:
+        return datetime.date.fromtimestamp(at / 1_000_000).isoformat()
 
     # -- what follows from a round ----------------------------------------------------------------------------------
 

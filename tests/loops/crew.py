@@ -17,7 +17,7 @@ from harness_tui.domain.seams import Clock
 from harness_tui.domain.task import ModelSpec, SandboxTable, TaskFile
 from harness_tui.domain.views import ApprovalRow
 from harness_tui.engine.engine import Engine
-from harness_tui.port.commands import AddLoop, Decide
+from harness_tui.port.commands import AddLoop, Decide, RunLoop
 from tests.e2e.shell import call, say
 from tests.models.endpoint_server import EndpointServer, serving
 
@@ -45,7 +45,7 @@ def writes(name: str, text: str, ident: str = "c1") -> list[bytes]:
     return call("write_file", json.dumps({"path": name, "content": text}), ident)
 
 
-def loop(workspace: Path, maker: str, checker: str, **more: Any) -> LoopSpec:
+def loop(workspace: Path, makers: str, checkers: str, **more: Any) -> LoopSpec:
     """A loop of level L2 that commits on the branch it is based on; maker and checker ask these servers."""
     sandbox = SandboxTable(kind="worktree")
     given: dict[str, Any] = {
@@ -54,8 +54,8 @@ def loop(workspace: Path, maker: str, checker: str, **more: Any) -> LoopSpec:
         "maker": TaskFile(prompt="Tidy up.", tools=WRITERS, sandbox=sandbox),
         "checker": TaskFile(prompt="Look.", tools=READERS, sandbox=sandbox),
         "models": {
-            "maker": ModelSpec("openai-chat", "scripted-maker", f"{maker}"),
-            "checker": ModelSpec("openai-chat", "scripted-checker", f"{checker}"),
+            "maker": ModelSpec("openai-chat", "scripted-maker", makers),
+            "checker": ModelSpec("openai-chat", "scripted-checker", checkers),
         },
         "workspace": str(workspace),
         "level": "L2",
@@ -72,8 +72,17 @@ class Crew:
     def __init__(self, engine: Engine, repo: Path, maker: EndpointServer, checker: EndpointServer) -> None:
         self.engine, self.repo, self.maker, self.checker = engine, repo, maker, checker
 
+    async def restart(self, clock: Clock | None = None) -> None:
+        """The engine is stopped, and another one goes on."""
+        await self.engine.close()
+        self.engine = await Engine.open(self.engine.paths, clock=clock)
+
     async def add(self, spec: LoopSpec, *, fast: bool = True) -> str:
         return (await self.engine.send(AddLoop(spec, "/somewhere/loop.toml", "0" * 64, "op", fast))).id
+
+    async def run(self) -> str:
+        """A round now; it may still run when this returns."""
+        return (await self.engine.send(RunLoop("tidy", "op"))).id
 
     def spec(self, **more: Any) -> LoopSpec:
         return loop(self.repo, self.maker.url, self.checker.url, **more)
@@ -116,7 +125,8 @@ async def crew(
         if not repo.exists():
             repository(repo)
         engine = await Engine.open(Paths(tmp_path / "home"), clock=clock)
+        here = Crew(engine, repo, makers, checkers)
         try:
-            yield Crew(engine, repo, makers, checkers)
+            yield here
         finally:
-            await engine.close()
+            await here.engine.close()

@@ -56,7 +56,7 @@ def evidence(spec: LoopSpec, row: LoopRow, now: int) -> list[Line]:
     if row.level != "L1":
         share = since.verified / since.proposals if since.proposals else 0.0
         said = f"{since.verified} of {since.proposals} proposals verified, {need.verified:.0%} asked"
-        lines.append(Line(said, since.proposals > 0 and share >= need.verified))
+        lines.append(Line(said, share >= need.verified))
         lines.append(
             Line(f"{since.approved} of {need.approved} changes approved as they were", since.approved >= need.approved)
         )
