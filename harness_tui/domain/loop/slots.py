@@ -40,7 +40,8 @@ class Due(NamedTuple):
 
     Attributes:
         events: of the loop's stream, for the same append as what `fire` leads to.
-        fire: rounds to start, oldest slot first, one after the other. Several only when missed slots are made up for.
+        fire: rounds to start, oldest slot first, one after the other: several only when missed slots are made up for.
+            Those that were not started stay due, and are told again once the round has ended.
         next: when to ask again, us; now itself: as soon as this has been recorded. None = not until something changes.
         cancel: the running round is to end first.
     """
@@ -85,6 +86,8 @@ def due(row: LoopRow, spec: LoopSpec, now: int, *, since: int) -> Due:
     missed, made_up = late[:split], late[split:]
     fire = (*(Fire(at, "missed") for at in made_up), *(Fire(at, "slot") for at in fresh))
     if fire and row.running and spec.overlap != "cancel":
+        if spec.missed == "all" and not fresh:
+            return Due(next=coming)  # they stay due until the round has ended, or the next slot comes
         return Due(_overlap(row, spec, late, more, fire, since), next=coming)
     return Due(_missed(missed, more, since), fire, coming, cancel=bool(fire and row.running))
 
@@ -94,13 +97,14 @@ def _overlap(
 ) -> tuple[Event, ...]:
     """A round runs: of all that would fire the newest may wait for it; nothing else is kept."""
     newest, trigger = fire[-1]
-    if spec.overlap == "queue" and not row.queued:
-        return (*_missed([at for at in late if at != newest], more, since), SlotQueued(newest))
     runs = f"{_round(row.running)} still ran"
+    also = f"; {runs}" if spec.missed != "skip" else ""
+    if spec.overlap == "queue" and not row.queued:
+        return (*_missed([at for at in late if at != newest], more, since, also), SlotQueued(newest))
     if trigger == "missed":
-        return _missed(late, more, since, f"; {runs}")
+        return _missed(late, more, since, also)
     reason = f"{_clock(row, row.queued)} waits already, {runs}" if row.queued else runs
-    return (*_missed(late, more, since), SlotSkipped(newest, reason))
+    return (*_missed(late, more, since, also), SlotSkipped(newest, reason))
 
 
 def passed(row: LoopRow, until: int) -> tuple[Event, ...]:
