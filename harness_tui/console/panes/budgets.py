@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METER = 5
 COLUMNS = (
-    Column("scope", 10, keep=10, flex=1, most=26),
+    Column("scope", 10, keep=10, flex=2, most=30),
     Column("spent", 8, right=True, keep=9),
     Column("held", 7, right=True, keep=4),
     Column("limit", 7, right=True, keep=7),
@@ -68,8 +68,8 @@ def find(m: Model, scope: str) -> BudgetRow | None:
 
 
 def name(m: Model, scope: str) -> str:
-    """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`, of a loop `deps-bump /day` or its date, of
-    a round `round 214 deps-bump` (plain text)."""
+    """`day:2026-11-21` -> `today, all` or `2026-11-21`, `run:r17` -> `r17`, of a loop's
+    day `deps-bump` with the date when it is another, of a round `round 214 deps-bump` (plain text)."""
     kind, _, rest = scope.partition(":")
     if kind == "day":
         return "today, all" if rest == m.today else rest
@@ -78,7 +78,7 @@ def name(m: Model, scope: str) -> str:
         row = m.world.views.loops.get(loop)
         return f"round {number} {row.name}" if row else rest
     if row := m.world.views.loops.get(kind):
-        return f"{row.name} {'/day' if rest == m.today else rest}"
+        return row.name if rest == m.today else f"{row.name} {rest}"
     return rest if kind == "run" else scope
 
 

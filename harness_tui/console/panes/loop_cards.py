@@ -8,7 +8,7 @@ from ...domain.loop import levels
 from ...domain.loop.rows import LoopRow
 from ...domain.loop.spec import LoopSpec
 from ...domain.money import dollars, from_usd
-from .words import SECOND, age, moment
+from .words import age, moment
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -72,9 +72,7 @@ def _next(m: Model, loop: LoopRow) -> str:
         return known.trouble
     if not known.at:
         return f'"{loop.schedule}" never fires again'
-    seconds = known.at - m.now() < 600 * SECOND
-    day = "" if known.at - m.now() < 43_200 * SECOND else f"in {age(known.at - m.now())}, "
-    return f"next slot {day}{m.clock(known.at, seconds=seconds)} ({loop.schedule} {loop.zone})"
+    return f"next slot {known.local} {loop.zone} ({loop.schedule})"
 
 
 def _level(m: Model, loop: LoopRow) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from ...domain.loop.rows import LoopRow, RoundRow, SpecRow
@@ -35,10 +36,12 @@ class Plan(NamedTuple):
 
 
 class Next(NamedTuple):
-    """The answer to a plan: `at` us, 0 = it never fires; `trouble`: why nothing can be said."""
+    """The answer to a plan: `at` us, 0 = it never fires; `local`: when that is on the clocks of the loop's zone;
+    `trouble`: why nothing can be said."""
 
     plan: Plan
     at: int = 0
+    local: str = ""
     trouble: str = ""
 
     def stale(self, plan: Plan, now: int) -> bool:
@@ -48,15 +51,22 @@ class Next(NamedTuple):
 def upcoming(plans: Iterable[Plan], now: int) -> list[Next]:
     """The next fire of each, after `now` and after the newest slot dealt with. Call it in a thread."""
     from ...domain.loop.slots import next_at
-    from ...domain.schedule import ScheduleError
+    from ...domain.schedule import ScheduleError, zone
 
     out: list[Next] = []
     for plan in plans:
         try:
-            out.append(Next(plan, next_at(plan.row(), now) or 0))
+            at = next_at(plan.row(), now) or 0
+            out.append(Next(plan, at, _clock(at, zone(plan.zone), now) if at else ""))
         except ScheduleError as error:
             out.append(Next(plan, trouble=error.what))
     return out
+
+
+def _clock(at: int, where: tzinfo, now: int) -> str:
+    """`13:50`, with seconds where they matter, with the day where it is not soon."""
+    local = datetime.fromtimestamp(at // SECOND, where)
+    return local.strftime(("" if at - now < DAY // 2 else "%a %d ") + ("%H:%M:%S" if local.second else "%H:%M"))
 
 
 def why(spec: SpecRow | None, row: LoopRow, rounds: Sequence[RoundRow], now: int) -> list[tuple[str, str]]:
@@ -75,8 +85,6 @@ def preview(row: LoopRow, rounds: Sequence[RoundRow], now: int) -> list[tuple[st
 
     Call it in a thread. The texts are plain (unsafe): a schedule is the operator's, a name may not be.
     """
-    from datetime import datetime
-
     from ...domain.loop.slots import count_within
     from ...domain.schedule import ScheduleError, parse, why_never, zone
     from ...domain.schedule import preview as fires_of
