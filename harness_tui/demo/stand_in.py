@@ -2,7 +2,7 @@
 
 It goes to the site, reads the stories and clicks the arrow of the first. When it meets a login page it looks where it
 is, gives up, and claims success. It reacts only to the messages it is given and knows no site: `decide` is a pure
-function of them.
+function of them. Told that it is the maker or checker of a loop, it plays that (`loop_stand_in`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ..domain.messages import (
     Usage,
 )
 from ..domain.money import Free, Price
+from . import loop_stand_in
 
 PACE = "HARNESS_TUI_STAND_IN_PACE"
 """Seconds one answer takes, so that people can watch; unset or unreadable means none."""
@@ -76,7 +77,7 @@ class Seen(msgspec.Struct):
 
 def decide(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[Part, ...]:
     """The next answer: a sentence, and at most one call of a tool that is in `tools`. Never raises."""
-    say, name, arguments = _next(_look(messages))
+    say, name, arguments = loop_stand_in.move(messages, tools) or _next(_look(messages))
     if not name:
         return (Text(say),)
     if name not in {tool.name for tool in tools}:
