@@ -119,8 +119,7 @@ def test_promotion_follows_the_numbers(since: Scorecard, need: Evidence, days: i
     allowed = refused(of, standing) == ""
     assert allowed == (
         since.rounds - since.failed >= need.rounds
-        and since.proposals > 0
-        and since.verified / since.proposals >= need.verified
+        and (since.verified / since.proposals if since.proposals else 0) >= need.verified
         and since.approved >= need.approved
         and since.denied + since.edited <= need.max_bad
         and days >= need.days
