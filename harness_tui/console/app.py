@@ -172,7 +172,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._set_title()
         if stamp is not None and self._may_ask(stamp):
             self.call_after_refresh(self._ask, stamp)
-        self.performer.perform(self.model.wants_papers())
+        self.performer.perform(self.model.cards.wants())
         wish = self.model.wants_frame()
         if wish is not None and not self.pace.blurred:
             self.pictures.want(wish)

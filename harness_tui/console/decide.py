@@ -43,13 +43,13 @@ def key(m: Model, name: str) -> str:
     if m.focus != 4 or m.overlay is not None:
         return ""
     if m.queue.batch:
-        return "approve_batch" if name == "a" and m.batch_open() else ""
+        return "approve_batch" if name == "a" and m.cards.batch_open() else ""
     return meaning(m.queue.row(), name)
 
 
 def perform(m: Model, press: Press) -> list[Intent]:
     """Turn a decision that stood the tests of time into a command; what lets something run needs everything seen."""
-    if press.subject != m.subject():
+    if press.subject != m.cards.subject():
         return []
     unseen = m.unseen()
     if unseen and press.action not in UNREAD:
@@ -102,7 +102,7 @@ def reachable(m: Model, subject: Subject | None) -> bool:
 
 
 def _approve_all(m: Model) -> list[Intent]:
-    rows = m.batch_open()
+    rows = m.cards.batch_open()
     if not rows or any(batch.bars(row) for row in rows):
         return []
     m.queue.sent = batch.NAME

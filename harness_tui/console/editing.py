@@ -23,7 +23,7 @@ KEPT = " Your text is kept: e opens it again."
 def open_text(m: Model, row: ApprovalRow) -> list[Intent]:
     """Give the item to the operator's editor; what was refused before comes first."""
     subject = Subject(row.id, row.digest)
-    paper = m.papers.get(row)
+    paper = m.cards.papers.get(row)
     text = paper.text if paper else ""
     if any("\ud800" <= char <= "\udfff" for char in text):
         m.notice(f"{row.id} has bytes that are no text: push it back (b), or change its branch by hand.", bad=True)
@@ -33,7 +33,7 @@ def open_text(m: Model, row: ApprovalRow) -> list[Intent]:
     except UsageError as error:
         m.notice(str(error), bad=True)
         return []
-    m.editing = True
+    m.cards.editing = True
     return [EditText(subject, given, texts.suffix(row))]
 
 
@@ -44,7 +44,7 @@ def back(m: Model, subject: Subject, text: str | None, problem: str = "") -> lis
         text: what is in the file; None when it cannot be read.
         problem: why it is not to be taken; the text is kept all the same.
     """
-    m.editing = False
+    m.cards.editing = False
     m.sync()
     m.arming.rearm()
     if text is not None:
@@ -56,7 +56,7 @@ def back(m: Model, subject: Subject, text: str | None, problem: str = "") -> lis
     if row is None or text is None:
         m.notice("Nothing was sent: it was decided or changed while you edited.", bad=True)
         return []
-    paper = m.papers.get(row)
+    paper = m.cards.papers.get(row)
     try:
         edit = texts.from_text(row, text, paper.text if paper else "")
     except UsageError as error:

@@ -21,7 +21,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SendBatch:
-    """Send decisions one after the other, whatever becomes of each: say it to `Model.batch_said`, then `batch_over`."""
+    """Send decisions one after the other, whatever becomes of each: say it to `Cards.batch_said`, then `batch_over`."""
 
     commands: tuple[Decide, ...]
 
@@ -44,14 +44,14 @@ class EditText:
 
 @dataclass(frozen=True, slots=True)
 class FetchPaper:
-    """Fetch what an item's card shows beyond its row (as it is now), and give it to `Model.take_paper`."""
+    """Fetch what an item's card shows beyond its row (as it is now), and give it to `Cards.take_paper`."""
 
     row: ApprovalRow
 
 
 @dataclass(frozen=True, slots=True)
 class LayPaper:
-    """Lay a long paper out in a thread, and give it to `Model.take_sheets`."""
+    """Lay a long paper out in a thread, and give it to `Cards.take_sheets`."""
 
     subject: Subject
     paper: Paper

@@ -6,25 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
-
 from ..domain.events import Flow
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
-from ..domain.views import ApprovalRow
 from ..port.snapshot import Batch, Snapshot
 from . import decide, keys, loop_keys, prompts
-from .arming import Arming, Subject
+from .arming import Arming
+from .cards import Cards
 from .glyphs import ASCII, UNICODE
-from .intents import FetchFrame, FetchPaper, Intent, LayPaper
+from .intents import FetchFrame, Intent
 from .lines import Line, Span, blank, fit, width_of
 from .notice import Notices
-from .panes import approvals, batch, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
+from .panes import approvals, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
 from .panes.overlays import Overlay
 from .place import STAGES, Rect, arrangement, place
 from .stores.filter import Filter
 from .stores.loops import Loops
-from .stores.papers import Paper, Papers, Sheets
 from .stores.prompt import Prompt
 from .stores.queue import Queue
 from .stores.selection import RunOrder, Selection
@@ -79,17 +76,14 @@ class Model:
         """A sentence in the hint line, and whether it is a bad one."""
         self.run_order, self.runs, self.budgets = RunOrder(), Selection(), Selection()
         self.trace = trace.TraceView()
-        self.queue, self.arming, self.papers = Queue(), Arming(), Papers()
-        self.editing = False
-        """The operator's editor has the terminal."""
+        self.queue, self.arming = Queue(), Arming()
+        self.cards = Cards(self)
         self.loops, self.notices = Loops(), Notices()
         self.node = ""
         self.browser_text, self.browser_top = False, 0
         self.pictures: dict[tuple[str, int, int], list[Line]] = {}
         self._asked: tuple[str, int, int] | None = None
         self._acked = -1
-        self._card: tuple[tuple[object, ...], list[card.CardRow], dict[Subject, int]] = ((), [], {})
-        self._papers = 0
         self.theme_name = ""
         self.sync()
 
@@ -101,12 +95,9 @@ class Model:
         self.loops.attached()
         self.notices.attached(loop_keys.waiting(self))
         self.queue.sent = ""
-        for subject in self.papers.retry():
-            self.queue.forget(subject)
-        self._papers += 1
         if not self.run_order.ids:
             self.run_order.sort(self.world.roots())
-        self.sync()
+        self.cards.attached()
         self.arming.rearm()
 
     def fold(self, batch: Batch) -> None:
@@ -222,12 +213,7 @@ class Model:
         self._acked = stamp
         if subject and not self.arming.blocks:
             form = self.card_form()
-            shown: dict[Subject, list[tuple[int, int, int]]] = {}
-            for row in self.card_rows(form.width)[self.queue.top : self.queue.top + form.rows]:
-                sources = (row.source,) if row.also is None else (row.source, row.also)
-                shown.setdefault(row.of, []).extend((source, row.part, row.parts) for source in sources)
-            for item, rows in shown.items():
-                self.queue.show(item, rows, form.width)
+            self.cards.shown(form)
 
     # -- what follows from what ------------------------------------------------------------------------------------
 
@@ -244,7 +230,7 @@ class Model:
         form = self.card_form()
         count = len(self.card_rows(form.width)) if form.rows else 0
         self.queue.top = max(0, min(self.queue.top, count - form.rows))
-        self.arming.watch(self.subject(), self._blocks(form), (form, self.queue.top))
+        self.arming.watch(self.cards.subject(), self._blocks(form), (form, self.queue.top))
 
     def _shows(self, ident: str) -> bool:
         row = self.world.views.runs.get(ident)
@@ -262,8 +248,8 @@ class Model:
             "overlay": self.overlay is not None,
             "pane": self.focus != 4,
             "small": form.rows < 1 or form.width < LEAST_CARD,
-            "editor": self.editing,
-            "paper": any(not self._whole(row, form.width) for row in self.items() if row.open),
+            "editor": self.cards.editing,
+            "paper": not self.cards.whole(form.width),
         }
         return frozenset(name for name, holds in reasons.items() if holds)
 
@@ -279,98 +265,13 @@ class Model:
     def card_form(self) -> approvals.Shape:
         return approvals.shape(self, *self.inner(4))
 
-    def items(self) -> list[ApprovalRow]:
-        """What the card shows: the item under the cursor, or all of the batch that are known."""
-        if self.queue.batch:
-            known = self.world.views.approvals
-            return [known[ident] for ident in self.queue.marks if ident in known]
-        row = self.queue.row()
-        return [row] if row else []
-
-    def batch_open(self) -> list[ApprovalRow]:
-        """What of the batch is still to be decided."""
-        return [row for row in self.items() if not batch.bars(row) and row.id not in self.queue.done]
-
-    def subject(self) -> Subject | None:
-        """What a decision would be about now."""
-        if not self.queue.batch:
-            return self.queue.subject()
-        return None if self.queue.sent else batch.subject(self.batch_open())
-
     def card_rows(self, width: int) -> list[card.CardRow]:
-        """The payload of what the card shows, laid out once per width."""
-        return self._laid(width)[0]
-
-    def _laid(self, width: int) -> tuple[list[card.CardRow], dict[Subject, int]]:
-        """The card, and how many source lines of each item it has."""
-        items = self.items()
-        shown = [(row.id, row.digest, row.state, row.resolution, self.queue.results.get(row.id)) for row in items]
-        key = (width, self.queue.batch, self._papers, *shown)
-        if self._card[0] != key:
-            rows: list[card.CardRow] = []
-            if self.queue.batch:
-                rows = batch.rows(self, items, width)
-            elif items:
-                rows = card.rows(self, items[0], width)
-            lines: dict[Subject, int] = {}
-            for row in rows:
-                lines[row.of] = max(lines.get(row.of, 0), row.source + 1, (row.also or 0) + 1)
-            self._card = (key, rows, lines)
-        return self._card[1:]
+        """The payload of what the card shows."""
+        return self.cards.rows(width)
 
     def unseen(self) -> int:
         """Source lines of what is to be decided that have not been on screen."""
-        if self.subject() is None:
-            return 0
-        lines = self._laid(max(1, self.card_form().width))[1]
-        return sum(self.queue.unseen(item, count) for item, count in lines.items())
-
-    # -- what a card shows beyond its rows -------------------------------------------------------------------------
-
-    def _whole(self, row: ApprovalRow, width: int) -> bool:
-        """Whether nothing of its card is missing."""
-        paper = self.papers.get(row)
-        return paper is not None and not paper.error and self.papers.sheets(row, width, self.glyphs.vrule) is not None
-
-    def wants_papers(self) -> list[Intent]:
-        """What is to be fetched or laid out for the card on screen; each is asked for once."""
-        if self.focus != 4 and not self.inner(4)[0]:
-            return []
-        form, out = self.card_form(), list[Intent]()
-        for row in self.items():
-            if self.papers.missing(row):
-                out.append(FetchPaper(msgspec.structs.replace(row)))
-            elif paper := self.papers.unlaid(row, form.width):
-                out.append(LayPaper(decide.subject_of(row), paper, form.width, self.glyphs.vrule))
-        return out
-
-    def take_paper(self, subject: Subject, paper: Paper) -> None:
-        """What `FetchPaper` came to. The card has other lines now, none of them seen."""
-        self.papers.put(subject, paper)
-        self.papers.keep({decide.subject_of(row) for row in self.items()})
-        self.queue.forget(subject)
-        self._papers += 1
-        self.sync()
-
-    def take_sheets(self, subject: Subject, width: int, paper: Paper, sheets: Sheets) -> None:
-        """What `LayPaper` came to."""
-        self.papers.put_sheets(subject, width, paper, sheets)
-        self._papers += 1
-        self.sync()
-
-    def batch_said(self, ident: str, text: str, *, bad: bool) -> None:
-        """What the engine answered to one decision of a batch."""
-        self.queue.results[ident] = text
-        if not bad:
-            self.queue.done.add(ident)
-        self.sync()
-
-    def batch_over(self) -> None:
-        """All of a batch were answered; what was refused may be tried again, armed anew."""
-        if self.queue.sent == batch.NAME:
-            self.queue.sent = ""
-        self.sync()
-        self.arming.rearm()
+        return self.cards.unseen()
 
     # -- words the panes share -----------------------------------------------------------------------------------
 

@@ -151,9 +151,9 @@ class Performer:
                 text, bad = await self._send(decision), False
             except HarnessError as error:
                 text, bad, refused = f"refused: {error}", True, refused + 1
-            self._model.batch_said(decision.approval, text, bad=bad)
+            self._model.cards.batch_said(decision.approval, text, bad=bad)
             self._stage.paint()
-        self._model.batch_over()
+        self._model.cards.batch_over()
         said = f"{len(decisions) - refused} of {len(decisions)} approved"
         return f"{said}; {refused} refused: the card says why." if refused else f"{said}."
 
@@ -181,10 +181,10 @@ class Performer:
         """What a card shows beyond its row; what cannot be had is said on the card, not as a notice."""
         if isinstance(wish, want.LayPaper):
             sheets = await asyncio.to_thread(lay, wish.paper, wish.width, wish.rule)
-            self._model.take_sheets(wish.subject, wish.width, wish.paper, sheets)
+            self._model.cards.take_sheets(wish.subject, wish.width, wish.paper, sheets)
             return ""
         subject = Subject(wish.row.id, wish.row.digest)
-        self._model.take_paper(subject, await papers.read(self._stage.port, wish.row))
+        self._model.cards.take_paper(subject, await papers.read(self._stage.port, wish.row))
         return ""
 
     async def _begin(self, intent: Intent) -> str:

@@ -69,12 +69,12 @@ def state_line(m: Model, width: int) -> Line:
 
 
 def keys_of(m: Model) -> list[tuple[str, str]]:
-    count = len(m.batch_open())
+    count = len(m.cards.batch_open())
     return [("a", f"approve all {count}" if count > 1 else "approve it")] if count and not m.unseen() else []
 
 
 def _state(m: Model) -> list[Span]:
-    if not m.batch_open() and m.queue.sent != NAME:
+    if not m.cards.batch_open() and m.queue.sent != NAME:
         return [Span(" decided ", "title"), Span("  esc leaves the batch", "dim")]
     if off := card.off(m, NAME):
         return off

@@ -108,12 +108,12 @@ def _paper(m: Model, row: ApprovalRow, width: int, labels: int) -> Iterator[_Blo
         lines = wrapped(label, safe(text), width, labels)
         return _Block((0,), [tuple(Span(s.text, token) if s.token == "base" else s for s in line) for line in lines], 1)
 
-    paper = m.papers.get(row)
+    paper = m.cards.papers.get(row)
     if paper is not None and paper.error:
         yield said("diff", paper.error, "warn_text")
         yield said("", "No key decides what cannot be shown. R asks for it again.", "warn_text")
         return
-    sheets = m.papers.sheets(row, width, m.glyphs.vrule)
+    sheets = m.cards.papers.sheets(row, width, m.glyphs.vrule)
     if paper is None or sheets is None:
         yield said("diff" if row.change else "edited", "on its way", "dim")
         return
