@@ -54,6 +54,21 @@ class LoadedPort(FakePort):
             yield batch
 
 
+class AskingPort(FakePort):
+    """Twenty requests come one after the other, each with a text that would be a notice of its own."""
+
+    async def batches(self, since: int):  # type: ignore[no-untyped-def]
+        for number in range(1, 21):
+            text = "\a\x1b]9;4;1;50\a"
+            asked = ev.ApprovalRequested(
+                f"A-{100 + number}", f"c{number}", "shell", "med", "destructive", text, (), "ab" * 32, "", 0
+            )
+            yield Batch((WireEvent.of(Envelope(since + number, "r18/1", since + number, NOW, asked)),))
+            await asyncio.sleep(0.01)
+        async for batch in super().batches(since):
+            yield batch
+
+
 class HostileEngine(FakeEngine):
     """Every text an agent, a page or a model controls is an attack."""
 
@@ -99,6 +114,11 @@ def main() -> int:
 
         async def connect() -> FakePort:
             return LoadedPort(engine)
+
+    elif scenario == "asks":
+
+        async def connect() -> FakePort:
+            return AskingPort(engine)
 
     elif scenario == "refused":
         connect = refused

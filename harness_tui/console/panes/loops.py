@@ -92,6 +92,8 @@ def state(m: Model, loop: LoopRow) -> Span:
     """Glyph and word: what wants the operator first, then what goes on."""
     word = state_word(m, loop)
     match word:
+        case "paused" if loop.paused_by == "harness":
+            return Span(f"{m.glyphs.state(word)} paused", "warn_text")
         case "changed":
             return Span(f"{m.glyphs.mark} changed", "warn_text")
         case "idle":
