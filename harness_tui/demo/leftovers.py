@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MARKS = r"\b(TODO|FIXME)\b"
+ASKED = re.compile(r"\b(TODO|FIXME)s?\b")
+"""In a prompt: it wants them looked for."""
 SPACES = r"[ \t]+$"
 MOST = 20
 """Lines of a report on one kind of leftover."""

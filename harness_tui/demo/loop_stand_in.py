@@ -36,7 +36,7 @@ _ENTRY = re.compile(r"^- (?:round \d+) \([^)]*\): (.*)\n  the maker said: (.*)$"
 _REFUSED = re.compile(r"still waits|denied by the operator|rolled back")
 _ENDED_WELL = re.compile(r"reported|escalated|proceeded")
 _WITHOUT = re.compile(r"\b(?:without|drop|omit|leave out)\s+(?:the\s+)?[\"'`]?([\w./-]+)", re.IGNORECASE)
-_LEFT = re.compile(r"^(Leftovers at|Tidy) |\b(TODO|FIXME)s?\b|whitespace")
+_LEFT = re.compile(r"(Leftovers at|Tidy) ")
 _MOVED = re.compile(r"\bbase (has )?moved\b|\brebase\b", re.IGNORECASE)
 
 
@@ -206,13 +206,15 @@ def _write(file: str, old: list[str], new: changelog.Entries) -> Generator[Move,
 
 
 def _look_around(told: Told, offered: frozenset[str]) -> Script:
-    """Maker of a clean-up: TODOs, merged branches; spaces at line ends go if it may write."""
+    """Maker of a clean-up: TODOs and merged branches, if asked for; spaces at line ends go if it may write."""
     writes = "edit_file" in offered
     ok, log = yield from _git("What came in lately?", "log", *LOG, "--max-count=10")
     newest = changelog.commits(log) if ok else []
-    marks = yield from _grep("I will look for TODOs.", leftovers.MARKS)
-    _, listed = yield from _git("Which branches are merged?", "branch", "--list", "--merged", "HEAD", "-v")
-    report = leftovers.report(marks, leftovers.merged(listed))
+    report: list[str] = []
+    if leftovers.ASKED.search(told.prompt):
+        marks = yield from _grep("I will look for TODOs.", leftovers.MARKS)
+        _, listed = yield from _git("Which branches are merged?", "branch", "--list", "--merged", "HEAD", "-v")
+        report = leftovers.report(marks, leftovers.merged(listed))
     count = sum(each.startswith("- ") for each in report)
     head = f"Leftovers at {newest[0].hash if newest else 'no commit'}: {count}"
     tidied = ""
@@ -222,7 +224,8 @@ def _look_around(told: Told, offered: frozenset[str]) -> Script:
         return NOTHING
     said = [f"Asked of me: {' '.join(told.feedback.split())}. A script cannot do that."] if told.feedback else []
     latest = [f"Newest commit: {newest[0].hash} {newest[0].subject}"] if newest else []
-    return "\n".join([*([tidied] if tidied else []), head, "", *report, *latest, *said, SIGNED])
+    found = [head, "", *report] if report else [""]
+    return "\n".join([*([tidied] if tidied else []), *found, *latest, *said, SIGNED])
 
 
 def _tidy(told: Told) -> Generator[Move, ToolResult, str]:
