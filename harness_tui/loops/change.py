@@ -128,9 +128,9 @@ def drop(workspace: Path, change: Change) -> None:
 def checked_out(ix: Index, branch: str) -> tuple[Path, ...]:
     """Checkouts of the repository in which the operator, or somebody, is on the branch: real paths."""
     found = []
-    said = ix.ask("worktree", "list", "--porcelain", "-z").out.decode(errors="surrogateescape")
-    for block in said.split("\0\0"):
-        words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
+    said = ix.ask("worktree", "list", "--porcelain").out.decode(errors="surrogateescape")
+    for block in said.split("\n\n"):
+        words = dict(line.partition(" ")[::2] for line in block.split("\n") if line)
         if words.get("branch") == f"refs/heads/{branch}":
             found.append(Path(os.path.realpath(words["worktree"])))
     return tuple(found)

@@ -1,7 +1,6 @@
 """A change put where the operator wants it: all of it or nothing, and never over work that is not committed.
 
-Only what was shown lands: the diff that was decided on is applied to its base anew, and must lead to the tree that is
-put there. All of it but `lock` and `whole` blocks.
+All of it but `lock` and `whole` blocks.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -22,24 +21,14 @@ from ..sandbox import git
 from ..sandbox.refs import IDENTITY, Moving
 from .base import contains
 from .change import checked_out
-from .heed import NONE, filtered
-from .index import Entry, Index, index
+from .ground import as_in, filterless, proven, staged_as_in, untouched
+from .index import Entry, index
 from .keep import kept
 
 T = TypeVar("T")
 PATIENCE = 900.0
 """Seconds an action waits for another one on its workspace."""
 POLL = 0.05
-_PATHS = 200
-"""Paths in one call of git."""
-_BUSY = {
-    "MERGE_HEAD": "a merge",
-    "CHERRY_PICK_HEAD": "a cherry-pick",
-    "REVERT_HEAD": "a revert",
-    "rebase-merge": "a rebase",
-    "rebase-apply": "a rebase",
-    "BISECT_LOG": "a bisection",
-}
 _waiting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
@@ -118,6 +107,34 @@ def commit(workspace: Path, change: Change, diff: bytes, target: str = "") -> La
 
     Raises HarnessError with the reason; then nothing has changed.
     """
+    place, ref, tip, here, entries = _way(workspace, change, diff, target)
+    if not entries:
+        return Landed(ref, change.base, change.commit, here, place.top)
+    reason = f"harness-tui: {change.branch}"
+    with Moving(place, ref, new=change.commit, old=tip, reason=reason) as moving:
+        if here:
+            _follow(place, change, entries)
+        try:
+            moving.commit()
+        except HarnessError:
+            if here:
+                _read_tree(place, change.commit, change.base)
+            raise
+    return Landed(ref, tip, change.commit, here, place.top)
+
+
+class _Way(NamedTuple):
+    """Attributes: tip: of the branch, "" = it will be made; entries: () = it holds the change already."""
+
+    place: git.Checkout
+    ref: str
+    tip: str
+    here: bool
+    entries: Sequence[Entry]
+
+
+def _way(workspace: Path, change: Change, diff: bytes, target: str) -> _Way:
+    """How the change gets on the branch. Raises HarnessError when it cannot."""
     place = git.checkout(workspace)
     branch = target or change.onto
     if not branch:
@@ -126,12 +143,11 @@ def commit(workspace: Path, change: Change, diff: bytes, target: str = "") -> La
         raise UsageError(f"{branch!r} is no name of a branch.", "Set another [action] branch.")
     ref = f"refs/heads/{branch}"
     with index(place) as ix:
-        entries = _proven(ix, change, diff)
-        tip = ix.commit_of(ref)
-        where = checked_out(ix, branch)
+        entries = proven(ix, change, diff)
+        tip, where = ix.commit_of(ref), checked_out(ix, branch)
         here = place.top in where
         if tip and contains(ix, tip, change.commit):
-            return Landed(ref, change.base, change.commit, here, place.top)
+            return _Way(place, ref, tip, here, ())
         if not tip and not target:
             raise HarnessError(f"The branch {branch} is not there any more.", "Set [action] branch, or make it again.")
         if tip and tip != change.base:
@@ -145,19 +161,22 @@ def commit(workspace: Path, change: Change, diff: bytes, target: str = "") -> La
                 f"Merge it there: git -C {elsewhere[0]} merge --ff-only {change.branch}",
             )
         if here:
-            _filterless(ix, entries, change, "git merge --ff-only " + change.branch)
-    reason = f"harness-tui: {change.branch}"
-    with Moving(place, ref, new=change.commit, old=tip, reason=reason) as moving:
-        if not here:
-            moving.commit()
-        else:
-            _follow(place, change, entries)
-            try:
-                moving.commit()
-            except HarnessError:
-                _read_tree(place, change.commit, change.base)
-                raise
-    return Landed(ref, tip, change.commit, here, place.top)
+            filterless(ix, entries, change, "git merge --ff-only " + change.branch)
+    if here:
+        _may_follow(place, change, entries)
+    return _Way(place, ref, tip, here, entries)
+
+
+def hindrance(workspace: Path, change: Change, diff: bytes, do: str, target: str = "") -> str:
+    """Why a patch or a commit could not be done now, with what to do about it; "" when nothing stands in its way."""
+    try:
+        if do == "commit":
+            _way(workspace, change, diff, target)
+        elif do == "patch":
+            _fit(workspace, change, diff)
+    except HarnessError as error:
+        return str(error)
+    return ""
 
 
 def landed(workspace: Path, change: Change, target: str = "") -> bool:
@@ -169,13 +188,19 @@ def landed(workspace: Path, change: Change, target: str = "") -> bool:
         return bool(tip) and contains(ix, tip, change.commit)
 
 
+def _may_follow(place: git.Checkout, change: Change, entries: Sequence[Entry]) -> bool:
+    """Whether the files are still to follow: a killed process may have come as far. Raises HarnessError."""
+    paths = [os.fsdecode(entry.path) for entry in entries]
+    if staged_as_in(place, change.commit, paths) and as_in(place, change.commit, paths):
+        return False
+    untouched(place, entries, paths)
+    return True
+
+
 def _follow(place: git.Checkout, change: Change, entries: Sequence[Entry]) -> None:
     """Bring index and files from the base to the commit. Raises HarnessError before anything is touched."""
-    paths = [os.fsdecode(entry.path) for entry in entries]
-    if _staged_as_in(place, change.commit, paths) and _as_in(place, change.commit, paths):
-        return  # a killed process had come as far as that
-    _untouched(place, entries, paths)
-    if said := _read_tree(place, change.base, change.commit):
+    said = _read_tree(place, change.base, change.commit) if _may_follow(place, change, entries) else ""
+    if said:
         raise HarnessError(
             f"The files of {place.top} cannot follow: {said}.", "Commit or move away what is in the way."
         )
@@ -194,17 +219,7 @@ def apply(workspace: Path, change: Change, diff: bytes) -> Path:
 
     Raises HarnessError with the reason; then nothing has changed.
     """
-    place = git.checkout(workspace)
-    with index(place) as ix:
-        entries = _proven(ix, change, diff)
-        _filterless(ix, entries, change, f"git cherry-pick --no-commit {change.branch}")
-    paths = [os.fsdecode(entry.path) for entry in entries]
-    _untouched(place, entries, paths)
-    if why := _refused(place, diff, "--check"):
-        raise HarnessError(
-            f"The change does not apply to the files in {place.top}: {why}.",
-            "Push it back, so that it is made anew on what is there now.",
-        )
+    place, paths = _fit(workspace, change, diff)
     with kept(place.top, paths) as restore:
         if why := _refused(place, diff):
             restore()
@@ -212,14 +227,30 @@ def apply(workspace: Path, change: Change, diff: bytes) -> Path:
     return place.top
 
 
+def _fit(workspace: Path, change: Change, diff: bytes) -> tuple[git.Checkout, list[str]]:
+    """Where it applies, and to which paths. Raises HarnessError when it does not."""
+    place = git.checkout(workspace)
+    with index(place) as ix:
+        entries = proven(ix, change, diff)
+        filterless(ix, entries, change, f"git cherry-pick --no-commit {change.branch}")
+    paths = [os.fsdecode(entry.path) for entry in entries]
+    untouched(place, entries, paths)
+    if why := _refused(place, diff, "--check"):
+        raise HarnessError(
+            f"The change does not apply to the files in {place.top}: {why}.",
+            "Push it back, so that it is made anew on what is there now.",
+        )
+    return place, paths
+
+
 def applied(workspace: Path, change: Change, diff: bytes) -> bool | None:
     """Whether the files hold the change; None when they hold neither it nor what it was made of."""
     place = git.checkout(workspace)
     with index(place) as ix:
         paths = [os.fsdecode(entry.path) for entry in ix.entries(change.base, change.tree)]
-    if _as_in(place, change.commit, paths):
+    if as_in(place, change.commit, paths):
         return True
-    if _as_in(place, change.base, paths):
+    if as_in(place, change.base, paths):
         return False
     forward, backward = (not _refused(place, diff, "--check", *way) for way in ((), ("--reverse",)))
     return backward if forward != backward else None
@@ -228,74 +259,3 @@ def applied(workspace: Path, change: Change, diff: bytes) -> bool | None:
 def _refused(place: git.Checkout, diff: bytes, *options: str) -> str:
     said = git.run(place.top, "apply", "--binary", *options, "-", env=place.env, data=diff)
     return git.explain(said.wrong) if said.code else ""
-
-
-# -- what must hold ------------------------------------------------------------------------------------------------
-
-
-def _proven(ix: Index, change: Change, diff: bytes) -> list[Entry]:
-    """The entries of the change. Raises HarnessError unless the diff that was shown leads from base to commit."""
-    if hashlib.sha256(diff).hexdigest() != change.diff:
-        raise HarnessError("The diff is not the one that was decided on.", "Look at the change again.")
-    if not ix.commit_of(change.commit):
-        raise HarnessError(f"The commit {change.commit[:12]}, which held the change, is gone.", "Run the loop again.")
-    held = ix.ask("log", "-1", "--format=%P %T", change.commit).words
-    if held != f"{change.base} {change.tree}" or ix.applied(change.base, diff) != change.tree:
-        raise HarnessError(f"The commit {change.commit[:12]} is not what was shown.", "Look at the change again.")
-    return ix.entries(change.base, change.tree)
-
-
-def _filterless(ix: Index, entries: Sequence[Entry], change: Change, by_hand: str) -> None:
-    if found := filtered(ix, entries, change.tree):
-        raise HarnessError(found[0], f"Do it by hand: {by_hand}")
-
-
-def _untouched(place: git.Checkout, entries: Sequence[Entry], paths: Sequence[str]) -> None:
-    """Raises HarnessError when the operator is at work on one of the paths, or in the middle of something."""
-    if busy := next((what for name, what in _BUSY.items() if (place.dir / name).exists()), ""):
-        raise HarnessError(f"In {place.top} {busy} is not finished.", "Finish or abort it, then try again.")
-    dirty = []
-    for some in _chunks(paths):
-        said = git.run(
-            place.top,
-            "status",
-            "--porcelain",
-            "-z",
-            "--no-renames",
-            "--untracked-files=all",
-            "--",
-            *some,
-            env=place.env,
-        )
-        if said.code:
-            raise HarnessError(f"git status in {place.top}: {git.explain(said.wrong)}.")
-        dirty += [each[3:] for each in said.out.decode(errors="backslashreplace").split("\0") if each]
-    fresh = [path for entry, path in zip(entries, paths, strict=True) if entry.old == NONE]
-    dirty += [path for path in fresh if os.path.lexists(place.top / path) and path not in dirty]
-    if dirty:
-        more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
-        raise HarnessError(
-            f"{dirty[0]}{more} in {place.top} holds work that is not committed.", "Commit or stash it, then try again."
-        )
-
-
-def _as_in(place: git.Checkout, commit: str, paths: Sequence[str]) -> bool:
-    """Whether the files at these paths are as in a commit, whatever is staged; what it has not must not be there."""
-    with index(place, place.top) as ix:
-        for some in _chunks(paths):
-            listed = ix.ask("ls-tree", "-r", "-z", "--full-tree", commit, "--", *some).out
-            ix.ask("update-index", "-z", "--index-info", data=listed)
-        ix.run("update-index", "-q", "--refresh")
-        if ix.ask("diff-files", "-z", "--name-only", "--ignore-submodules=all").out:
-            return False
-        return not any(ix.ask("ls-files", "-z", "--others", "--", *some).out for some in _chunks(paths))
-
-
-def _staged_as_in(place: git.Checkout, commit: str, paths: Sequence[str]) -> bool:
-    words = ("diff-index", "--cached", "--name-only", "-z", "--no-renames", commit, "--")
-    said = [git.run(place.top, *words, *some, env=place.env) for some in _chunks(paths)]
-    return not any(each.code or each.out for each in said)
-
-
-def _chunks(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (paths[at : at + _PATHS] for at in range(0, len(paths), _PATHS))

@@ -206,8 +206,8 @@ def remove(workspace: Path, path: Path) -> None:
                 subprocess.run([*words, str(path)], env=child.clean(Path("/"), Path("/tmp")), capture_output=True)
     if path.exists():
         raise SandboxError(f"The worktree {path} cannot be removed.", "Remove it by hand.")
-    listed = git.run(workspace, "worktree", "list", "--porcelain", "-z")
-    if f"worktree {path}" in listed.out.decode(errors="surrogateescape").split("\0"):
+    listed = git.run(workspace, "worktree", "list", "--porcelain")
+    if f"worktree {path}" in listed.out.decode(errors="surrogateescape").split("\n"):
         git.run(workspace, "worktree", "remove", "--force", "--force", str(path))
 
 

@@ -361,7 +361,7 @@ def edit(top: Path, edits: list[tuple[str, str, bytes]]) -> None:
             continue
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=EDITS, after=EDITS)
 def test_it_is_what_git_itself_would_stage(
     before: list[tuple[str, str, bytes]], after: list[tuple[str, str, bytes]]

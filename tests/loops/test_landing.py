@@ -85,6 +85,26 @@ def test_a_patch_is_applied_and_nothing_staged(repository: Repository, made: tup
     assert landing.applied(repository.folder, *made) is True
 
 
+async def test_a_sparse_checkout_stays_one(repository: Repository, home: Path) -> None:
+    for name in ("in", "out"):
+        (repository.folder / name).mkdir()
+        (repository.folder / name / "x").write_text("x\n")
+    repository.git("add", ".")
+    repository.git("commit", "-qm", "more")
+    repository.git("sparse-checkout", "set", "in")
+
+    def make(path: Path) -> None:
+        for name in ("in", "out"):
+            (path / name / "x").write_text("changed\n")
+
+    made = await taken(repository, home, make)
+    assert landing.hindrance(repository.folder, *made, "commit") == ""
+    landing.commit(repository.folder, *made)
+    assert repository.git("status", "--porcelain") == ""
+    assert (repository.folder / "in" / "x").read_text() == "changed\n"
+    assert not (repository.folder / "out").exists()
+
+
 LAND = {"commit": landing.commit, "patch": landing.apply}
 Land = Callable[..., object]
 
@@ -115,6 +135,8 @@ def test_the_operators_own_work_is_never_touched(
     if what == "folder in the way":
         (folder / "link").mkdir()
     before = state(repository)
+    do = next(name for name in LAND if LAND[name] is land)
+    assert "not committed" in landing.hindrance(repository.folder, *made, do)
     with pytest.raises(HarnessError, match="not committed") as caught:
         land(repository.folder, *made)
     assert caught.value.next_step

@@ -12,10 +12,10 @@ from types import ModuleType
 
 from ...domain.events import Receipt
 from ...domain.loop.spec import Does
-from ..landing import lock
+from .. import landing
 from .job import Job, Settled
 
-__all__ = ["EXECUTORS", "Job", "Settled", "execute", "settled"]
+__all__ = ["EXECUTORS", "Job", "Settled", "execute", "hindrance", "settled"]
 
 EXECUTORS: dict[Does, str] = {
     "report": "report",
@@ -30,16 +30,27 @@ EXECUTORS: dict[Does, str] = {
 
 async def execute(job: Job) -> Receipt:
     """Do it, while nobody else acts on the workspace. Raises HarnessError."""
-    async with lock(job.workspace, job.home):
+    async with landing.lock(job.workspace, job.home):
         receipt: Receipt = await _module(job).execute(job)
         return receipt
 
 
 async def settled(job: Job) -> Settled:
     """What became of it; waits for whoever acts on the workspace now."""
-    async with lock(job.workspace, job.home):
+    async with landing.lock(job.workspace, job.home):
         found: Settled = await _module(job).settled(job)
         return found
+
+
+async def hindrance(job: Job) -> str:
+    """Why a change could not be carried out now (the operator is at work on its files), and what to do; "" = it can.
+
+    To be asked before a yes is spent on it.
+    """
+    change, action = job.change, job.spec.action
+    if change is None:
+        return ""
+    return await landing.whole(lambda: landing.hindrance(job.workspace, change, job.diff, action.do, action.branch))
 
 
 def _module(job: Job) -> ModuleType:
