@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..port.port import EnginePort
 
 
-def attach(first: StartRun | None = None, *, theme: str = "", ascii: bool | None = None) -> None:
-    """Open the console until the operator leaves. `first` is started once the link stands.
+def attach(first: StartRun | None = None, *, pane: int = 0, theme: str = "", ascii: bool | None = None) -> None:
+    """Open the console until the operator leaves. `first` is started once the link stands; `pane`: where it begins.
 
     `theme` "" and `ascii` None leave the choice to what the terminal can do.
 
@@ -38,7 +38,9 @@ def attach(first: StartRun | None = None, *, theme: str = "", ascii: bool | None
     from ..console.run import run_console
 
     theme = theme or os.environ.get("HARNESS_TUI_THEME", "")
-    code = run_console(_connector(paths, first), theme=theme, ascii=ascii, title=_here(), launch=_launch, log=paths.log)
+    code = run_console(
+        _connector(paths, first), theme=theme, ascii=ascii, title=_here(), launch=_launch, log=paths.log, pane=pane
+    )
     raise click.exceptions.Exit(code)
 
 
@@ -78,6 +80,10 @@ def _launch(intent: Intent) -> AnyCommand:
     from . import run, tours
 
     match intent:
+        case StartDemo(tours.LOOPS):
+            from . import demo_loops
+
+            return demo_loops.launched()
         case StartDemo(name):
             return tours.command(Paths.default(), name)
         case RunTask(prompt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import click
 from click.core import ParameterSource
@@ -14,7 +15,7 @@ from .output import Format, format_option
 @click.command()
 @click.argument("name", metavar="[NAME]", default="upvote")
 @click.option("--headless", is_flag=True, help="No console: steps on stderr, the run's JSON on stdout.")
-@click.option("--yes", is_flag=True, help="Approve the demo's own vote by itself; implies --headless.")
+@click.option("--yes", is_flag=True, help="Approve the demo's own vote or change by itself; implies --headless.")
 @click.option("--stage", type=click.IntRange(1, 4), help="1 raw loop, 2 guardrails, 3 verify, 4 login handler.")
 @click.option("--fix", is_flag=True, help="Install a missing browser unasked (as root).")
 @click.option("--variant", default="normal", hidden=True)
@@ -30,13 +31,18 @@ def demo(
     no_wait: bool,
     output_format: Format,
 ) -> None:
-    """Watch an agent do a real task in a real browser.
+    """Watch an agent do a real task in a real browser, or loops at work on a schedule.
 
-    NAME is upvote: go to a news site and upvote its first story. It needs no key and no account: a scripted stand-in
-    plays the model, and the news site runs on this machine.
+    NAME is upvote: go to a news site and upvote its first story; or loops: three loops, one at each level, on a git
+    repository made for them. Neither needs a key or an account: a scripted stand-in plays the model, and the news
+    site runs on this machine.
     """
     from ..config.paths import Paths
 
+    chosen = click.get_current_context().get_parameter_source("output_format") is not ParameterSource.DEFAULT
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty() and not (headless or yes or chosen)
+    if name == tours.LOOPS:
+        _loops(at_terminal, yes, stage, no_wait, output_format if chosen else Format.json)
     paths = Paths.default()
     start = tours.command(paths, name, stage=stage, variant=variant)
     if not tours.browser_in_sight():
@@ -44,9 +50,7 @@ def demo(
 
         output.tell("demo: no browser in the usual places; trying to start one ...")
         mend_browser(fix=fix)
-    chosen = click.get_current_context().get_parameter_source("output_format") is not ParameterSource.DEFAULT
-    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    if at_terminal and not (headless or yes or chosen):
+    if at_terminal:
         from .attach import attach
 
         attach(start)
@@ -63,3 +67,14 @@ def demo(
     )
     output_format = output_format if chosen else Format.json
     run.report(start, wish, output_format, {"stage": stage}, lambda: {"votes": tour.votes(spec)})
+
+
+def _loops(at_terminal: bool, yes: bool, stage: int | None, no_wait: bool, output_format: Format) -> NoReturn:
+    from ..domain.errors import UsageError
+    from . import demo_loops
+
+    if stage:
+        raise UsageError("The demo of loops has no stages.", "Leave --stage away, or: harness-tui demo upvote")
+    if at_terminal:
+        demo_loops.attached()
+    demo_loops.headless(yes=yes, wait=not no_wait, output_format=output_format)

@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..config.paths import Paths
+    from ..domain.loop.rows import LoopRow
     from ..domain.task import RunSpec
     from ..domain.views import ApprovalRow
     from ..port.commands import StartRun
 
-NAMES = ("upvote",)
+UPVOTE, LOOPS = NAMES = ("upvote", "loops")
 
 
 def command(paths: Paths, name: str = "upvote", *, stage: int | None = None, variant: str = "normal") -> StartRun:
-    """The run of a tour, on a fresh site. Raises UsageError for a name there is not (yet)."""
+    """The run of the tour upvote, on a fresh site. Raises UsageError for another name."""
     from ..demo import tour
     from ..domain.errors import UsageError
     from ..port.commands import StartRun
 
-    if name not in ("", *NAMES):
+    if name not in ("", UPVOTE):
         raise UsageError(f'There is no demo "{name}".', f"Choose one of: {', '.join(NAMES)}.")
     tour.cleanup_old(paths)
     return StartRun(tour.prepare(paths, stage=stage, variant=variant))
@@ -48,3 +51,10 @@ def may_approve(row: ApprovalRow, spec: RunSpec) -> bool:
 
     loopback = urlsplit(spec.task.start_url).hostname in ("127.0.0.1", "::1", "localhost")
     return bool(loopback and spec.service and row.kind == "action" and row.selector)
+
+
+def may_approve_change(row: ApprovalRow, loop: LoopRow | None, repo: Path) -> bool:
+    """Whether `--yes` may decide this: the change of a demo's own loop, on the repository made for this demo."""
+    from ..demo import loops
+
+    return bool(row.kind == "change" and row.change and loop and loops.ours(loop) and loop.workspace == str(repo))

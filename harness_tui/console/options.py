@@ -21,6 +21,7 @@ class Options:
         log: file that gets the trace of a crash, without values.
         exports: folder for exported text.
         fps: the operator's own pace, or None.
+        pane: which has the focus at first; 0 = the usual one.
         title: what the terminal's title says after the name; by: who decides, for the journal.
     """
 
@@ -31,6 +32,7 @@ class Options:
     ssh: bool = False
     ink: Ink = "true"
     fps: float | None = None
+    pane: int = 0
     title: str = ""
     by: str = "operator"
     launch: Launch | None = None

@@ -42,6 +42,7 @@ def run_console(
     launch: Launch | None = None,
     log: Path | None = None,
     exports: Path | None = None,
+    pane: int = 0,
 ) -> int:
     """Run a console until the operator leaves; return the exit code.
 
@@ -62,6 +63,7 @@ def run_console(
         launch=launch,
         log=log,
         exports=exports or Path.cwd(),
+        pane=pane,
     )
     prepare_environment()
     rites = terminal.LastRites()
@@ -108,6 +110,8 @@ async def _run(options: Options, stage: Stage) -> int:
     finally:
         gc.enable()
         gc.freeze()
+    if options.pane:
+        app.model.show(options.pane)
     stage.enter(app)
     await app.run_async(mouse=options.mouse)
     return app.return_code if app.return_code is not None else 0
