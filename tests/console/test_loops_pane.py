@@ -15,6 +15,7 @@ from harness_tui.domain.errors import UsageError
 from harness_tui.domain.loop.spec import digest
 from harness_tui.port.commands import PauseLoop, ResumeLoop, RunLoop, SetLevel
 from harness_tui.port.snapshot import Snapshot
+from tests.console_logic.scene import Bench, batch
 
 from .conftest import Console
 from .fake_port import NOW, FakeEngine
@@ -327,8 +328,6 @@ async def test_a_change_that_waits_rings_once_with_the_name_of_its_loop(console,
 
 
 def test_of_thousands_only_what_is_near_the_screen_is_worked_out():
-    from tests.console_logic.scene import Bench
-
     told = Story()
     made = spec("x", schedule="every 10m")
     for number in range(1, 400):
@@ -347,3 +346,21 @@ def test_of_thousands_only_what_is_near_the_screen_is_worked_out():
     assert [each for each in out if isinstance(each, FetchLoop)] == [FetchLoop("spec", "l1")]
     assert bench.press("w")[-1] == FetchLoop("why", "l1")
     assert not [each for each in bench.wait(30) if isinstance(each, PlanFires | FetchLoop)], "each is asked for once"
+
+
+def test_events_of_loops_and_rounds_the_snapshot_left_out_are_passed_over():
+    loops = engine()
+    loops.rows["loops"] = tuple(row for row in loops.rows["loops"] if row.id != "l2")
+    loops.rows["rounds"] = tuple(row for row in loops.rows["rounds"] if row.number > 213)
+    bench = Bench(width=120, height=40)
+    bench.model.attach(loops.snapshot())
+    told = Story(loops.pos)
+    told.round("l2", 67, 0, "escalated", change=CHANGE)
+    told.say("l2", 0, ev.LoopPaused("ada", "x"), ev.SlotSkipped(NOW, "x"), ev.LevelSet("L1", "ada", "x"))
+    told.say("l1/213", 0, ev.VerdictGiven("clean"), ev.ActionStarted("commit", "d", "ada"), ev.RolledBack("x"))
+    told.round("l1", 215, 0)
+    bench.model.fold(batch(*told.log))
+    bench.draw()
+    assert "l2" not in bench.model.world.views.loops
+    assert bench.model.world.views.rounds["l1/215"].outcome == "reported"
+    assert bench.model.world.views.pos == told.pos, "everything else was folded"

@@ -10,8 +10,9 @@ import msgspec
 
 from ...domain.codec import WireEvent
 from ...domain.costs import today
-from ...domain.events import NUMBER_OF, Envelope, Flow, ModelRequested, root_of
+from ...domain.events import NUMBER_OF, Envelope, Flow, LoopAdded, ModelRequested, RoundStarted, root_of
 from ...domain.fold import Views
+from ...domain.loop.fold import HANDLERS as LOOP_EVENTS
 from ...domain.trace import line
 from ...domain.views import ApprovalRow, BudgetRow, RunRow
 from ...domain.views import Row as ViewRow
@@ -96,7 +97,8 @@ class World:
         except (KeyError, msgspec.MsgspecError):
             self.unreadable += 1
             return
-        self.views.apply(envelope)
+        if self._has_rows(envelope):
+            self.views.apply(envelope)
         self.seen_pos = wire.pos
         root = root_of(wire.run)
         self.flow.pop(root, None)
@@ -104,6 +106,15 @@ class World:
         if drawn:
             self._settle(root)
             self._add(Row(0, drawn.at, drawn.run, drawn.stream, drawn.state, drawn.kind, drawn.text, envelope))
+
+    def _has_rows(self, e: Envelope) -> bool:
+        """False for an event of a loop or round that is not here: the snapshot is bounded, and the fold needs its row."""
+        if type(e.event) not in LOOP_EVENTS or isinstance(e.event, LoopAdded):
+            return True
+        loop = root_of(e.run)
+        return loop in self.views.loops and (
+            e.run == loop or e.run in self.views.rounds or isinstance(e.event, RoundStarted)
+        )
 
     def _flow(self, item: Flow) -> None:
         root = root_of(item.run)
