@@ -102,6 +102,15 @@ def test_who_was_to_blame_is_told_by_when_the_engine_began_to_watch() -> None:
     assert ask(kept, at(4.5)).events == (ev.SlotMissed((at(1),), AWAY), ev.SlotMissed((at(2), at(3), at(4)), LATE))
 
 
+def test_what_was_not_named_is_counted_once() -> None:
+    kept = Kept(spec(schedule="every 1m", missed="skip"), T0)
+    kept.since = T0 + 1_400 * MINUTE
+    first, second = ask(kept, T0 + 1_500 * MINUTE + 40 * SECOND).events
+    assert isinstance(first, ev.SlotMissed)
+    assert isinstance(second, ev.SlotMissed)
+    assert (len(first.slots), first.more, len(second.slots), second.more) == (899, 500, 101, 0)
+
+
 # -- many ------------------------------------------------------------------------------------------------------------
 
 
