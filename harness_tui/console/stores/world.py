@@ -108,7 +108,7 @@ class World:
             self._add(Row(0, drawn.at, drawn.run, drawn.stream, drawn.state, drawn.kind, drawn.text, envelope))
 
     def _has_rows(self, e: Envelope) -> bool:
-        """False for an event of a loop or round that is not here: the snapshot is bounded, and the fold needs its row."""
+        """False for an event of a loop or round that is not here: the snapshot is bounded, and the fold needs rows."""
         if type(e.event) not in LOOP_EVENTS or isinstance(e.event, LoopAdded):
             return True
         loop = root_of(e.run)
