@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..domain.errors import ApprovalError, HarnessError
 from ..domain.events import Change
+from ..domain.safetext import safe
 from ..sandbox import git, worktree
 from .base import Base, look, rolled_back
 from .heed import MODULE, flags
@@ -53,7 +54,7 @@ def take(workspace: Path, path: Path, *, branch: str, message: str, at: int, aut
 
     Args:
         branch: a number is appended where it is taken by something else.
-        message: of the commit.
+        message: of the commit; what would steer the terminal of a later `git log` becomes an escape.
         at: us, its date: the round's own, so that taking again gives the same commit.
 
     Raises HarnessError where there is no worktree, or no repository any more.
@@ -78,7 +79,7 @@ def take(workspace: Path, path: Path, *, branch: str, message: str, at: int, aut
         # What git reads as another change than the one that is shown must never be offered.
         if ix.applied(base, diff) != tree:
             return Taken(None, note="The change cannot be shown: its diff does not lead to its files.")
-        commit = _commit(ix, base, tree, message, (author, _EMAIL, f"@{at // 1_000_000} +0000"))
+        commit = _commit(ix, base, tree, safe(message, newlines=True), (author, _EMAIL, f"@{at // 1_000_000} +0000"))
         held, commit = _hold(ix, branch, base, tree, commit)
         found = (*nested, *flags(ix, entries, tree))
         return Taken(_change(ix, entries, base, onto, held, commit, tree, diff), diff, "", found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +83,12 @@ def appended(path: Path) -> None:
     """The plainest change: `a.txt` has a second line."""
     with (path / "a.txt").open("a") as file:
         file.write("second\n")
+
+
+def replayed(repository: Repository, diff: bytes, base: str, tmp_path: Path) -> str:
+    """The tree that anybody's git makes of the diff in a clone."""
+    clone = tmp_path / "clone"
+    repository.git("clone", "-q", ".", str(clone))
+    for words in (["checkout", "-q", base], ["apply", "--index", "--binary", "-"]):
+        subprocess.run(["git", *words], cwd=clone, input=diff, check=True, capture_output=True)
+    return subprocess.run(["git", "write-tree"], cwd=clone, check=True, capture_output=True, text=True).stdout.strip()

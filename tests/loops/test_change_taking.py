@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from harness_tui.domain.errors import HarnessError, SandboxError
 from harness_tui.loops import change
 from harness_tui.sandbox import git
 from tests.sandbox.repository import Repository
 
-from .repositories import appended, take, taken, trapped, worktree, world
+from .repositories import appended, replayed, take, taken, trapped, worktree
 
 ODD = ["-rf", "new\nline", "tab\there", "ü", " lead", 'quo"te', "back\\slash", ":(top)", "a b/c d", "*", "$(x)"]
 
@@ -31,15 +26,6 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
-
-
-def replayed(repository: Repository, diff: bytes, base: str, tmp_path: Path) -> str:
-    """The tree that anybody's git makes of the diff in a clone."""
-    clone = tmp_path / "clone"
-    repository.git("clone", "-q", ".", str(clone))
-    for words in (["checkout", "-q", base], ["apply", "--index", "--binary", "-"]):
-        subprocess.run(["git", *words], cwd=clone, input=diff, check=True, capture_output=True)
-    return subprocess.run(["git", "write-tree"], cwd=clone, check=True, capture_output=True, text=True).stdout.strip()
 
 
 async def test_everything_is_in_it_and_the_diff_makes_the_same(
@@ -93,6 +79,18 @@ async def test_a_crash_in_between_changes_nothing(repository: Repository, home: 
     later = change.take(repository.folder, path, branch="loops/l-1", message="what it does", at=1_800_000_000_000_000)
     assert later == first
     assert repository.git("branch", "--list", "loops/*").split() == ["loops/l-1"]
+
+
+async def test_a_message_steers_no_terminal(repository: Repository, home: Path) -> None:
+    path = await worktree(repository, home)
+    appended(path)
+    text = "subject\x1b]52;c;x\x07\n\nbody \u202e ü\0"
+    made = change.take(repository.folder, path, branch="loops/l-1", message=text, at=0, author="a\n<b>").change
+    assert made
+    said = repository.git("log", "-1", "--format=%an%n%B", made.commit)
+    assert said.startswith("ab\nsubject\\x1b]52")
+    assert "ü" in said
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)
 
 
 async def test_nothing_changed_is_no_change(repository: Repository, home: Path) -> None:
@@ -334,56 +332,3 @@ async def test_whatever_is_in_a_worktree_it_goes(repository: Repository, home: P
     change.discard(repository.folder, path)
     assert not path.exists()
     assert repository.git("worktree", "list").count("\n") == 1
-
-
-NAMES = st.sampled_from(["a.txt", "b", "d/x", "d/y", "d", "e/f/g", "-rf", "ü\n", "x.log", ".gitignore"])
-EDITS = st.lists(
-    st.tuples(st.sampled_from(["write", "link", "delete", "mode"]), NAMES, st.binary(max_size=30)), max_size=12
-)
-
-
-def edit(top: Path, edits: list[tuple[str, str, bytes]]) -> None:
-    for what, name, data in edits:
-        path = top / name
-        try:
-            if what == "write":
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-            elif what == "link":
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.unlink(missing_ok=True)
-                path.symlink_to("b" if name != "b" else "nowhere")
-            elif what == "delete":
-                path.unlink()
-            else:
-                path.chmod(0o755)
-        except OSError:
-            continue
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(before=EDITS, after=EDITS)
-def test_it_is_what_git_itself_would_stage(
-    before: list[tuple[str, str, bytes]], after: list[tuple[str, str, bytes]]
-) -> None:
-    with tempfile.TemporaryDirectory(prefix="htui-taking-") as folder:
-        top = Path(folder).resolve()
-        repository = Repository(top / "repository")
-        edit(repository.folder, before)
-        repository.git("add", "-A", "-f")
-        repository.git("commit", "-q", "--allow-empty", "-m", "before")
-        oracle = top / "oracle"
-        repository.git("worktree", "add", "-q", "--detach", str(oracle))
-        sandbox = world(repository, top / "home")
-        asyncio.run(sandbox.open())
-        for where in (oracle, sandbox.path):
-            edit(where, after)
-        repository.git("-C", str(oracle), "add", "-A")
-        tree = repository.git("-C", str(oracle), "write-tree").strip()
-        found = take(repository, sandbox.path)
-        assert not found.note
-        if found.change:
-            assert found.change.tree == tree
-            assert replayed(repository, found.diff, found.change.base, top) == tree
-        else:
-            assert repository.git("rev-parse", "HEAD^{tree}").strip() == tree
