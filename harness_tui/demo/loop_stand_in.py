@@ -36,6 +36,7 @@ _ENTRY = re.compile(r"^- (?:round \d+) \([^)]*\): (.*)\n  the maker said: (.*)$"
 _REFUSED = re.compile(r"still waits|denied by the operator|rolled back")
 _ENDED_WELL = re.compile(r"reported|escalated|proceeded")
 _WITHOUT = re.compile(r"\b(?:without|drop|omit|leave out)\s+(?:the\s+)?[\"'`]?([\w./-]+)", re.IGNORECASE)
+_CHANGELOG = re.compile(r"changelog", re.IGNORECASE)
 _LEFT = re.compile(r"(Leftovers at|Tidy) ")
 _MOVED = re.compile(r"\bbase (has )?moved\b|\brebase\b", re.IGNORECASE)
 
@@ -59,11 +60,10 @@ class Told(msgspec.Struct):
     @property
     def subject(self) -> str:
         """changelog | leftovers, or "" for what no script is there for."""
-        if "changelog" in self.name.lower() or re.search(
-            r"changelog entr|draft\w* (the|a) changelog", self.prompt, re.I
-        ):
+        if self.claim.startswith("Changelog:") or _CHANGELOG.search(f"{self.name} {self.prompt}"):
             return "changelog"
-        return "leftovers" if re.search(r"\b(TODO|FIXME)s?\b|whitespace", self.prompt) else ""
+        wanted = _LEFT.match(self.claim) or leftovers.ASKED.search(self.prompt) or "whitespace" in self.prompt
+        return "leftovers" if wanted else ""
 
 
 def move(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Move | None:
