@@ -228,7 +228,7 @@ def _approval_offers(m: Model) -> list[tuple[str, str]]:
     if not row.open:
         return [("j", "moves on"), _offer("item.why")]
     page = [("space", "page")] if m.unseen() else []
-    off = m.link.state in ("lost", "starting") or m.queue.sent == row.id
+    off = m.link.state in ("lost", "starting") or m.queue.sent == row.id or "paper" in m.arming.blocks
     return [*page, *([] if off else card.keys_of(m, row)), _offer("item.why"), _offer("item.may")]
 
 

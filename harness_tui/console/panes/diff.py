@@ -23,7 +23,7 @@ _TABS = re.compile(r"(?:\\t)+")
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _SIZE = re.compile(r"(literal|delta) (\d+)")
 _BASE85 = re.compile(r"[A-Za-z][0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{5,70}")
-_MODES = {"100755": "a program", "120000": "a symbolic link", "160000": "a submodule", "100644": "no program"}
+_MODES = {"100755": "a program", "120000": "a symbolic link", "160000": "a submodule", "100644": "a plain file"}
 _LOUD = ("old mode ", "new mode ", "new file mode ", "deleted file mode ", "rename ", "copy ", "Binary files ")
 
 
