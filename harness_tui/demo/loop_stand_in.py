@@ -11,11 +11,10 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-import msgspec
-
 from ..domain.loop.round import NOTHING
 from ..domain.messages import Message, ToolCall, ToolResult, ToolSpec
 from . import changelog, leftovers
+from .told import Told, heard
 
 Move = tuple[str, str, dict[str, Any]]
 """What it says, the tool it calls ("" = it is done), and with what."""
@@ -26,44 +25,11 @@ SIGNED = "Written by a scripted stand-in, not by a model."
 LOG = ["--no-merges", "--format=%h%x09%s"]
 MOST = "--max-count=200"
 
-_ROLE = re.compile(r"\s*You are the (maker|checker) of the loop (\S+)\. Its intent: ")
-_RECALL = re.compile(r"\n\nRecords of earlier rounds of this loop.*?(?=\n\n|\Z)", re.DOTALL)
-_FEEDBACK = re.compile(
-    r"\n\nYour last change \(\S*\) was pushed back by the operator: (.*?)(?=\n\nThat change was:\n|\Z)", re.DOTALL
-)
-_FENCED = re.compile(r"^(~{3,})\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 _ENTRY = re.compile(r"^- (?:round \d+) \([^)]*\): (.*)\n  the maker said: (.*)$", re.MULTILINE)
 _REFUSED = re.compile(r"still waits|denied by the operator|rolled back")
 _ENDED_WELL = re.compile(r"reported|escalated|proceeded")
 _WITHOUT = re.compile(r"\b(?:without|drop|omit|leave out)\s+(?:the\s+)?[\"'`]?([\w./-]+)", re.IGNORECASE)
-_CHANGELOG = re.compile(r"changelog", re.IGNORECASE)
-_LEFT = re.compile(r"(Leftovers at|Tidy) ")
 _MOVED = re.compile(r"\bbase (has )?moved\b|\brebase\b", re.IGNORECASE)
-
-
-class Told(msgspec.Struct):
-    """What a maker or checker was told.
-
-    Attributes:
-        prompt: the operator's own part of it.
-        claim, diff: a checker's: what the maker says, and its change.
-    """
-
-    role: str
-    name: str
-    prompt: str
-    recall: str = ""
-    feedback: str = ""
-    claim: str = ""
-    diff: str = ""
-
-    @property
-    def subject(self) -> str:
-        """changelog | leftovers, or "" for what no script is there for."""
-        if self.claim.startswith("Changelog:") or _CHANGELOG.search(f"{self.name} {self.prompt}"):
-            return "changelog"
-        wanted = _LEFT.match(self.claim) or leftovers.ASKED.search(self.prompt) or "whitespace" in self.prompt
-        return "leftovers" if wanted else ""
 
 
 def move(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Move | None:
@@ -83,22 +49,6 @@ def move(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Move | None:
     if wanted[1] not in offered:
         return f"I cannot do this: I am a scripted stand-in and have no tool {wanted[1]}.", "", {}
     return wanted
-
-
-def heard(messages: Sequence[Message]) -> Told | None:
-    """What the first message of the harness says, if that is a loop's."""
-    text = next((message.text for message in messages if message.role == "user"), "")
-    begun = _ROLE.match(text)
-    if begun is None:
-        return None
-    if begun[1] == "checker":
-        prompt, _, rest = text.partition("\n\nWhat the maker says ")
-        fenced = [found[2] for found in _FENCED.finditer(rest)]
-        diff = fenced[1] if len(fenced) > 1 and "\n\nThe change (data" in rest else ""
-        return Told("checker", begun[2], prompt, claim=fenced[0] if fenced else "", diff=diff)
-    recall, feedback = _RECALL.search(text), _FEEDBACK.search(text)
-    prompt = text[: min(found.start() for found in (recall, feedback, re.search(r"\Z", text)) if found)]
-    return Told("maker", begun[2], prompt, recall[0] if recall else "", feedback[1].strip() if feedback else "")
 
 
 def _answers(messages: Sequence[Message]) -> dict[str, ToolResult]:
