@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from harness_tui.domain import events as ev
 from harness_tui.domain.events import Envelope, Event, Fact
 from harness_tui.domain.fold import Views
@@ -17,9 +19,19 @@ US = 1_000_000
 DAY = "2026-11-21"
 STAND_IN = ModelSpec("stand-in", "stand-in")
 MAY = {"read_only": "acts", "idempotent": "acts", "destructive": "asks", "network": "cannot"}
+DIFF = b"""diff --git a/CHANGELOG.md b/CHANGELOG.md
+index 4f2c91a..77aa10b 100644
+--- a/CHANGELOG.md
++++ b/CHANGELOG.md
+@@ -1,3 +1,4 @@
+ # Changelog
+-## Unreleased
++## 0.4.0 - 2026-11-20
++- A missed slot after a restart is a row with a reason, never a gap.
+ """
 CHANGE = ev.Change(
     base="4f2c91a0" * 5, onto="main", branch="loops/changelog-drafter-214", commit="77aa10b2" * 5, tree="5e" * 20,
-    diff="d1" * 32, files=("CHANGELOG.md", "docs/releases.md"), added=11, removed=1,
+    diff=sha256(DIFF).hexdigest(), files=("CHANGELOG.md", "docs/releases.md"), added=11, removed=1,
 )  # fmt: skip
 REPORT = """Drafted the section for 0.4.0 from 14 commits since v0.3.0.
 
@@ -190,6 +202,7 @@ class LoopEngine(FakeEngine):
             "loops": tuple(v.loops.values()),
             "rounds": tuple(row for row in v.rounds.values() if row.number > 210 or row.loop != "l1"),
         }
+        self.blobs[CHANGE.diff] = DIFF
         self.asked: list[tuple[str, str]] = []
 
     async def connect(self) -> FakePort:
