@@ -54,7 +54,8 @@ def may_approve(row: ApprovalRow, spec: RunSpec) -> bool:
 
 
 def may_approve_change(row: ApprovalRow, loop: LoopRow | None, repo: Path) -> bool:
-    """Whether `--yes` may decide this: the change of a demo's own loop, on the repository made for this demo."""
+    """Whether `--yes` may decide this: the change of a demo's own loop, as it is, on the repository made for it."""
     from ..demo import loops
 
-    return bool(row.kind == "change" and row.change and loop and loops.ours(loop) and loop.workspace == str(repo))
+    change = row.kind == "change" and row.change and not row.edited
+    return bool(change and loop and loops.ours(loop) and loop.workspace == str(repo))

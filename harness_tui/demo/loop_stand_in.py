@@ -227,7 +227,7 @@ def _check_draft(told: Told, offered: frozenset[str]) -> Script:
             ]
     if not lines:
         wrong.append("I found no line to check.")
-    said = f"Each of the {len(lines)} lines is the subject of a commit; compared by a script, not read by a model."
+    said = f"{len(lines)} of {len(lines)} lines say what a commit says; compared by a script, not read by a model."
     return (yield from _verdict(offered, "concerns" if wrong else "clean", wrong or [said]))
 
 
