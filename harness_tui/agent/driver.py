@@ -211,7 +211,8 @@ class Driver:
         hit("approve.before_commit")
         applied = await self._input(x)
         hit("approve.after_commit")
-        self._changed.set()
+        if not isinstance(x, inp.Edited):  # after an edit it waits on: woken, it could see the next word too early
+            self._changed.set()
         return applied
 
     def digest(self, approval: str) -> str:
@@ -226,11 +227,11 @@ class Driver:
         meanwhile is first. Raises UsageError, ApprovalError as `edits.proposed`.
         """
         await self._loaded.wait()
-        s = self.attempt
-        call = (
-            next((c for c in s.calls.values() if c.approval == approval and c.state == "asking"), None) if s else None
-        )
-        if s is None or call is None or self.digest(approval) != digest:
+        async with self._lock:  # whoever was faster is in the log before the loser hears of it
+            s = self.attempt
+            calls = s.calls.values() if s and self.digest(approval) == digest else ()
+            call = next((c for c in calls if c.approval == approval and c.state == "asking"), None)
+        if s is None or call is None:
             return ""
         proposal = await edits.proposed(self.spec, self.kit, self.effects.world, s, call, arguments)
         applied = await self.decide(inp.Edited(approval, digest, by, proposal, action_digest(proposal)))
