@@ -18,7 +18,9 @@ REMEDY = "harness-tui doctor --fix --for tests"
 # A test never meets the operator's own keys, home, colours or terminal.
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _PLACES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST", "OLLAMA_URL", "OLLAMA_API_KEY")
-for _name in (*_KEYS, *_PLACES, "HARNESS_TUI_KEY_COMMAND", "NO_COLOR", "HARNESS_TUI_DEBUG"):
+# What runs tests in several processes sets these, and programs believe them before their terminal.
+_SIZE = ("COLUMNS", "LINES")
+for _name in (*_KEYS, *_PLACES, "HARNESS_TUI_KEY_COMMAND", "NO_COLOR", "HARNESS_TUI_DEBUG", *_SIZE):
     os.environ.pop(_name, None)
 
 # Hundreds of programs are started: none is to compile the package anew.
