@@ -92,6 +92,8 @@ CALL = replace(
     arguments={"command": "npm ci", "limit": 300},
 )
 
+SMALL = replace(CALL, id="A-31", digest="31" * 32, summary="npm test", call="c9")
+
 
 def edited_change() -> ev.ApprovalEdited:
     return ev.ApprovalEdited(
@@ -175,3 +177,13 @@ def sent(out: list[object]) -> list[object]:
         elif isinstance(intent, SendBatch):
             found += intent.commands
     return found
+
+
+def marked(bench: Desk, count: int) -> None:
+    """Mark the first items, and put them on one card."""
+    for n in range(count):
+        bench.press("m")
+        if n < count - 1:
+            bench.press("j")
+    bench.press("M")
+    bench.arm()
