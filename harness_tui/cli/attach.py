@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -75,7 +76,7 @@ def _connector(paths: Paths, first: StartRun | None) -> Connect:
 def _launch(intent: Intent) -> AnyCommand:
     """The console's `:demo` and `:run` as commands."""
     from ..config.paths import Paths
-    from ..console.intents import RunTask, StartDemo
+    from ..console.intents import LoadLoop, RunTask, StartDemo
     from ..domain.errors import UsageError
     from . import run, tours
 
@@ -86,6 +87,13 @@ def _launch(intent: Intent) -> AnyCommand:
             return demo_loops.launched()
         case StartDemo(name):
             return tours.command(Paths.default(), name)
+        case LoadLoop(source, pattern, fast):
+            from ..port.commands import AddLoop
+            from . import link, loop_add
+
+            file, name = (None, source) if pattern else (Path(source).expanduser(), "")
+            loaded = loop_add.load(file, name, fast=fast, paths=Paths.default())
+            return AddLoop(loaded.spec, loaded.source, loaded.source_digest, link.operator(), fast)
         case RunTask(prompt):
             return run.command(run.plain_task(prompt))
     raise UsageError("The console cannot start this.")

@@ -217,6 +217,8 @@ class _Headless:
             case ev.RoundFinished(outcome, reason):
                 output.tell(f"{name}  {outcome}: {reason}")
                 self._ended(stream, outcome, reason)
+            case ev.LoopRemoved(by):
+                return 1, f"{name} was removed by {by}, so the demo is over."
             case ev.LoopPaused(reason=reason) if self.names[loop] == demos.TIDY:
                 self.alone = self.alone or reason
             case ev.ApprovalRequested(id=approval, kind="change", digest=digest):

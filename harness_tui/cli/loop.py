@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import link, output
+from . import output
 from .output import Format, format_option
 
 if TYPE_CHECKING:
@@ -117,12 +117,12 @@ def run(name: str, start: str, end: str, output_format: Format) -> None:
     if end and not start:
         raise UsageError("--to needs --from.")
     if not start:
-        _send(RunLoop(name, link.operator()), output_format)
+        _send(RunLoop(name, _operator()), output_format)
         return
     from . import loop_show
 
     until = loop_show.moment(end, "--to") if end else time.time_ns() // 1000
-    _send(BackfillLoop(name, loop_show.moment(start, "--from"), until, link.operator()), output_format)
+    _send(BackfillLoop(name, loop_show.moment(start, "--from"), until, _operator()), output_format)
 
 
 @loop.command()
@@ -136,7 +136,7 @@ def pause(name: str, reason: str, until: str, output_format: Format) -> None:
     from . import loop_show
 
     at = loop_show.moment(until, "--until", ahead=True) if until else 0
-    _send(PauseLoop(name, link.operator(), reason, at), output_format)
+    _send(PauseLoop(name, _operator(), reason, at), output_format)
 
 
 @loop.command()
@@ -146,7 +146,7 @@ def resume(name: str, output_format: Format) -> None:
     """Let a paused loop go on."""
     from ..port.commands import ResumeLoop
 
-    _send(ResumeLoop(name, link.operator()), output_format)
+    _send(ResumeLoop(name, _operator()), output_format)
 
 
 @loop.command()
@@ -176,7 +176,7 @@ def remove(name: str, output_format: Format) -> None:
     """Take a loop off the schedule; what it did stays on record."""
     from ..port.commands import RemoveLoop
 
-    _send(RemoveLoop(name, link.operator()), output_format)
+    _send(RemoveLoop(name, _operator()), output_format)
 
 
 @loop.command()
@@ -218,8 +218,16 @@ def _set_level(name: str, level: Any, step: int, reason: str, output_format: For
     if (wanted - now) * step <= 0 or not 0 <= wanted < len(LEVELS):
         where = "above" if step > 0 else "below"
         raise UsageError(f"{row.name} is at {row.level}; {level or 'no level'} is not {where} it.")
-    _send(SetLevel(name, LEVELS[wanted], link.operator(), reason), output_format)
+    _send(SetLevel(name, LEVELS[wanted], _operator(), reason), output_format)
+
+
+def _operator() -> str:
+    from . import link
+
+    return link.operator()
 
 
 def _send(command: AnyCommand, output_format: Format) -> None:
+    from . import link
+
     link.send(command, output_format)

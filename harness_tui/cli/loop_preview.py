@@ -64,7 +64,7 @@ def _fires(row: LoopRow | None, schedule: str, tz: str, after: str, count: int) 
     if row and not text:
         return {"fires": [], "marks": [], "error": f"{row.name} has no schedule: it runs by hand only."}
     parsed = when.parse(text, name=row.name if row else "", fast=row.fast if row else True)
-    fires = when.preview(parsed, zone, start, count, anchor=row.added / SECOND if row else start)
+    fires = when.preview(parsed, zone, start, count, anchor=row.added // SECOND if row else start)
     return {
         "fires": [datetime.fromtimestamp(fire.at, zone).isoformat(timespec="seconds") for fire in fires],
         "marks": [fire.mark for fire in fires],

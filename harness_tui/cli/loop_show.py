@@ -150,7 +150,7 @@ def _round_line(each: RoundRow) -> str:
 
 def of_round(row: RoundRow) -> dict[str, Any]:
     """One round as JSON; the change and the receipt whole."""
-    document: dict[str, Any] = {key: value for key, value in msgspec.structs.asdict(row).items()}
+    document: dict[str, Any] = msgspec.structs.asdict(row)
     document |= {key: output.stamp(document[key]) for key in ("slot", "started", "ended")}
     document |= {key: msgspec.to_builtins(document[key]) for key in ("change", "receipt")}
     return document | {"usd": to_usd(row.usd)}

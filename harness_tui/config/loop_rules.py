@@ -205,9 +205,6 @@ def _action(file: LoopFile, said: dict[str, Any]) -> Iterator[Problem]:
     needed = _NEEDS.get(action.do, "")
     if needed and not getattr(action, needed):
         yield Problem(("action", "do"), f'do = "{action.do}" in [action] must come with its "{needed}"')
-    if _changes(file) and file.level == "L1":
-        text = f'do = "{action.do}" changes files, and at L1 nothing is changed: write level = "L2"'
-        yield Problem(("action", "do"), text)
     if action.branch and not _branch(action.branch):
         yield Problem(("action", "branch"), f'"branch" in [action] cannot name a branch: {_quoted(action.branch)}')
     if action.path:

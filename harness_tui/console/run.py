@@ -166,7 +166,7 @@ def farewell(app: ConsoleApp) -> str:
     if not app.feed.live:
         return "no link to the engine when the console ended; harness-tui attaches again"
     rows = app.model.world.views
-    runs = sum(row.open for row in rows.runs.values() if not row.parent)
+    runs = sum(row.open for row in rows.runs.values() if row.kind == "agent")
     waiting = sum(row.open for row in rows.approvals.values())
     parts = f"{runs} run{'s' * (runs != 1)}, {waiting} approval{'s' * (waiting != 1)} waiting"
     return f"engine keeps running ({parts}); harness-tui attaches again"

@@ -13,6 +13,8 @@ from .messages import RISKS, Risk, ToolSpec
 from .rules import Rule, Subject, Where, allows, in_force, touches
 from .task import LEVELS, Level
 
+PROPOSAL = "proposal"
+"""The rule of a call that changes nothing but the worktree of the round its run proposes in."""
 ACTS, ASKS, CANNOT = "acts", "asks", "cannot"
 
 
@@ -96,7 +98,7 @@ def judge(
     if level == "L1":
         return _refuse(f"{name} is {risk}, and at L1 only what is proven to read runs.", "level", "L1")
     if proposes and call.sandboxed and risk in ("idempotent", "destructive"):
-        return Judgement("allow", call.proposal, "it changes the round's own worktree alone", rule="proposal")
+        return Judgement("allow", call.proposal, "it changes the round's own worktree alone", rule=PROPOSAL)
     if not subject.understood:
         return _ask_or_refuse(call, level, call.unsafe or "not understood for sure", "not understood")
     if call.free or risk == "idempotent":

@@ -264,6 +264,7 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         in_process: its tools are Python objects of the caller; another process cannot recover it.
         parent: the round of a loop it is maker or checker of, or "": its spending counts there too, and its world is
             the round's own worktree.
+        base: branch that worktree is made of, where there is one; "" = what the workspace has checked out.
         proposes: what it changes in that worktree is only a proposal, so it need not ask for it.
     """
 
@@ -279,6 +280,7 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     record: str = ""
     in_process: bool = False
     parent: str = ""
+    base: str = ""
     proposes: bool = False
 
 

@@ -11,6 +11,7 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -68,6 +69,7 @@ from .bus import Bus
 from .desk import Desk
 from .keeper import Keeper
 from .loop_desk import LoopDesk
+from .notify import Notifier
 from .rounds import OwnRuns, Rounds
 from .rulebook import Rulebook
 from .services import Services
@@ -116,6 +118,7 @@ class Engine:
         )
         self._sources.learn(secrets)
         self._services = Services()
+        self._notifier = Notifier(settings.file.notify, lambda: journal.views, clock, self._sources.redaction)
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
         self._supervisor = Supervisor(journal, self._kit, self._services)
         rounds = Rounds(
@@ -151,6 +154,7 @@ class Engine:
         journal = await Journal.open(paths.journal, clock)
         engine = cls(paths, journal, clock, settings, secrets or {})
         journal.subscribe(engine._bus.publish)
+        journal.subscribe(engine._notifier)
         await engine._recover(settings)
         engine._sweeping = asyncio.create_task(engine._sweep())
         return engine
@@ -191,6 +195,7 @@ class Engine:
         """Leave open runs for the next engine, end services, close the journal."""
         if self._sweeping:
             self._sweeping.cancel()
+        await self._notifier.close()
         await self._keeper.close()
         await self._supervisor.close(now=now or self._now)
         await self._services.close()
@@ -238,8 +243,8 @@ class Engine:
     def _sandbox(self, spec: LoopSpec, table: SandboxTable, parent: str) -> Sandbox:
         """A world of a round (`parent`), or for its command (""), as its makers have it."""
         task = replace(spec.maker, sandbox=table, level="L2")
-        run = RunSpec(task, spec.models["maker"], workspace=spec.workspace, parent=parent)
-        return worlds.sandbox(run, "command", self._sources)
+        run = RunSpec(task, spec.models["maker"], workspace=spec.workspace, parent=parent, base=spec.action.branch)
+        return worlds.sandbox(run, f"command-{uuid4().hex[:8]}", self._sources)
 
     def _next_run(self) -> str:
         self._runs += 1

@@ -93,17 +93,14 @@ class Keeper:
     def _apart(self, work: Coroutine[Any, Any, None]) -> None:
         """As a task of its own, which ends with the engine and whose failure is logged."""
 
-        async def kept() -> None:
-            try:
-                await work
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                log.exception("a loop's work failed")
-
-        task = asyncio.create_task(kept())
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a loop's work failed", exc_info=error)
 
     def limit(self, loop: str, spec: LoopSpec) -> None:
         """What the loop may spend in a day, from now on."""

@@ -63,11 +63,13 @@ class LoopDesk:
         loop = known.id if known else f"l{len(rows) + 1}"
         async with self._keeper.lock(loop):
             level: Level = spec.level
-            why = ""
+            why, anew = "", True
             if known:
                 if (known.digest, known.fast) == (digest(spec), command.fast) and known.source_state == "same":
                     return Reply(loop, f"{spec.name} is registered as it is: nothing has changed.")
-                level, why = levels.readded(self._journal.views.specs[loop].spec, spec, known)
+                before = self._journal.views.specs[loop].spec
+                level, why = levels.readded(before, spec, known)
+                anew = level != known.level or bool(levels.differing(before, spec))
             added = ev.LoopAdded(
                 spec=spec,
                 digest=digest(spec),
@@ -77,6 +79,7 @@ class LoopDesk:
                 by=command.by,
                 why=why,
                 fast=command.fast,
+                anew=anew,
             )
             await self._keeper.note(loop, added)
             self._keeper.limit(loop, spec)
@@ -128,7 +131,7 @@ class LoopDesk:
             await self._keeper.note(row.id, ev.LevelSet(command.level, command.by, why))
             return Reply(row.id, f"{row.name} is at {command.level} now.")
         if command.level == "L3":
-            drill = levels.drill(spec, self._keeper.gate(spec))
+            drill = await asyncio.to_thread(levels.drill, spec, self._keeper.gate(spec))
             await self._keeper.note(row.id, drill)
             if not drill.passed:
                 raise UsageError(f"{row.name} stays at {row.level}: its gate did not pass the drill.", _failed(drill))

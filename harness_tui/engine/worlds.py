@@ -199,6 +199,7 @@ def sandbox(spec: RunSpec, run: str, sources: Sources, *, rehearsed: bool = Fals
         scratch=paths.home / "scratch",
         run=spec.parent.replace("/", "-") or run,
         keep=bool(spec.parent),
+        base=spec.base,
         level="L2" if rehearsed else spec.task.level,
         acts=not rehearsed and bool(set(spec.task.tools).intersection(_ACTING)),
     )

@@ -258,6 +258,8 @@ class RoundDriver:
                 f"For a new round on what is there now: harness-tui approvals pushback {word.approval}"
                 f" --digest {word.digest[:12]} --reason 'the base moved'",
             )
+        if word.decision == "approved" and (hindered := await work.hindrance(s, self.kit)):
+            raise ApprovalError(f"{word.approval} was not approved, and waits on: {hindered}")
         return [ev.ApprovalDecided(word.approval, word.decision, word.by, word.digest, word.reason)]
 
     async def edit(self, command: EditApproval) -> Reply:

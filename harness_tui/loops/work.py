@@ -57,6 +57,7 @@ async def run_spec(s: RoundState, role: Role, kit: RoundKit) -> RunSpec:
         workspace=spec.workspace,
         attempts=1,
         parent=s.uid,
+        base=spec.action.branch if s.takes_change else "",
         proposes=role == "maker" and s.takes_change,
     )
 
@@ -165,6 +166,8 @@ async def gated(s: RoundState, kit: RoundKit) -> ev.Gated:
         flags=s.taken.flags if s.taken else (),
         sandboxed=s.ended["maker"].sandboxed,
     )
+    if s.start.level == "L3" and (hindered := await hindrance(s, kit)):
+        proposal = replace(proposal, flags=(*proposal.flags, hindered))
     said = await _apart(kit.gate(s.spec), s.spec, s.start.level, proposal)
     if action.do == "report" and not action.path:
         return replace(said, decision="report", reason="it only reports")
@@ -192,7 +195,6 @@ _TOLD_AGAIN = ("commit", "report")
 
 
 async def _job(s: RoundState, kit: RoundKit) -> Job:
-    assert s.action is not None
     made = s.change
     outcome = "approved" if s.finished else "proceeded"
     return Job(
@@ -200,7 +202,7 @@ async def _job(s: RoundState, kit: RoundKit) -> Job:
         round=s.uid,
         workspace=Path(s.spec.workspace),
         home=kit.state,
-        digest=s.action.digest,
+        digest=s.action.digest if s.action else "",
         at=await _began(s, kit),
         change=made,
         diff=await kit.blobs.get(made.diff) if made else b"",
@@ -209,6 +211,11 @@ async def _job(s: RoundState, kit: RoundKit) -> Job:
         summary=card.summary(s, made),
         sandbox=lambda: kit.sandbox(s.spec, table(s.spec), ""),
     )
+
+
+async def hindrance(s: RoundState, kit: RoundKit) -> str:
+    """What stands in the way of carrying it out just now, and what to do about that; "" = nothing."""
+    return await executors.hindrance(await _job(s, kit)) if s.change else ""
 
 
 async def moved(s: RoundState) -> str:

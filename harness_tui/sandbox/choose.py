@@ -30,6 +30,7 @@ def choose(
     level: Level,
     acts: bool,
     keep: bool = False,
+    base: str = "",
 ) -> Sandbox:
     """The sandbox of one run, not yet open. Blocking the first time in a process, while the probes run.
 
@@ -42,6 +43,7 @@ def choose(
         run: the run's id, or the name of the round it belongs to.
         acts: whether the run has a tool that starts children or writes.
         keep: it belongs to a round, whose worktree stays until the round is over.
+        base: branch that such a worktree is made of, if there is one.
 
     Raises SandboxError: L3 and the sandbox asked for does not work, or acts without being held in; a workspace that is
     no place to write in.
@@ -86,6 +88,7 @@ def choose(
             network=table.network,
             writable=writable,
             keep=keep,
+            base=base,
             bwrap=bubblewrap.program() if held.ok else "",
             notes=tuple(notes),
         )

@@ -49,6 +49,7 @@ class Worktree(Sandbox):
         network: bool = False,
         writable: bool = True,
         keep: bool = False,
+        base: str = "",
         bwrap: str = "",
         asked: str = "worktree",
         notes: tuple[str, ...] = (),
@@ -57,6 +58,7 @@ class Worktree(Sandbox):
 
         Args:
             keep: it belongs to a round: on no branch, and there until `remove`.
+            base: branch a kept one is made of, where it exists; else what the workspace has checked out.
             bwrap: bubblewrap's path where the probe of its view holds ("bubblewrap" if kept, else "wide"), else "".
         """
         if not _RUN.fullmatch(run):
@@ -74,7 +76,7 @@ class Worktree(Sandbox):
         self.notes = notes if bwrap else (OUTSIDE, *notes)
         self._hidden, self._read, self._network = hidden, tuple(read), network
         self._kind: view.Kind = "write" if writable else "read"
-        self._keep, self._bwrap = keep, bwrap
+        self._keep, self._base, self._bwrap = keep, base, bwrap
         self._scratch = Scratch(scratch)
         self._git: dict[str, str] = {}
         self._links: tuple[Path, ...] = ()
@@ -148,10 +150,13 @@ class Worktree(Sandbox):
         self._ask("worktree", "add", "--quiet", *where, otherwise="gives no worktree")
 
     def _add_kept(self) -> None:
-        """All files of HEAD on no branch, then the marks that say what it was made of: without them it is not done."""
-        _, onto, _ = git.call(self.workspace, "symbolic-ref", "--quiet", "HEAD")
+        """All files of a commit on no branch, then the marks that say what it was made of: only then is it done."""
+        base, onto = f"refs/heads/{self._base}", ""
+        if not self._base or git.run(self.workspace, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}").code:
+            base, onto = "HEAD", git.call(self.workspace, "symbolic-ref", "--quiet", "HEAD")[1]
+        onto = onto if base == "HEAD" else base
         said = git.run(
-            self.workspace, "worktree", "add", "--quiet", "--detach", str(self.path), "HEAD", settings=git.WHOLE
+            self.workspace, "worktree", "add", "--quiet", "--detach", str(self.path), base, settings=git.WHOLE
         )
         env = _env(self.path)
         if not said.code and onto.strip():

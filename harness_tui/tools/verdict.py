@@ -11,7 +11,7 @@ from .tool import tool
 class VerdictBox(Toolbox):
     @tool(risk="read_only")
     def verdict(self, verdict: Literal["clean", "concerns", "failed"], reasons: list[str]) -> str:
-        """Give your verdict on what you were asked to check. The last one you give counts.
+        """Give your verdict on what you were asked to check, once: two that differ count as none.
 
         Args:
             verdict: clean = you looked and found nothing wrong; concerns = something a person should see first;

@@ -49,7 +49,6 @@ def at_l2(action: str) -> str:
             "harness-tui loop promote NAME.",
         ),
         ('"L2"', '"L4"', 'l.toml:4: "level" must be one of L1, L2, L3, not "L4".'),
-        ('"L2"', '"L1"', 'l.toml:38: do = "commit" changes files, and at L1 nothing is changed: write level = "L2".'),
         ('"queue"', '"wait"', 'l.toml:7: "overlap" must be one of skip, queue, cancel, not "wait".'),
         ('"all"', '"some"', 'l.toml:8: "missed" must be one of skip, one, all, not "some".'),
         ("missed_limit = 5", "missed_limit = 0", 'l.toml:9: "missed_limit" must be 1 to 1000, not 0.'),

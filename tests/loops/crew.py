@@ -96,7 +96,7 @@ class Crew:
 
     async def until(self, what: Callable[[], Any], bound: float = 60.0) -> Any:
         async with asyncio.timeout(bound):
-            while not (found := what()):
+            while not (found := what()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return found
 

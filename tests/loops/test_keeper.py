@@ -1,4 +1,4 @@
-"""The keeper in a simulated time: slots, policies, pauses, restarts and what costs a level; makers have nothing to do."""
+"""The keeper in a simulated time: slots, policies, pauses, restarts; makers have nothing to do."""
 
 from __future__ import annotations
 

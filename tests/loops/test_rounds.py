@@ -37,7 +37,6 @@ async def test_an_approved_change_lands_as_the_commit_that_was_shown(tmp_path: P
         assert c.row.score.approved == 1
 
 
-
 DONE = say("I wrote notes.")
 PROPOSES = [writes("NOTES.md", "tidy\n"), DONE]
 

@@ -8,6 +8,7 @@ from ..events import Event
 from ..ledger import Refused
 from ..messages import Answer, Message
 from ..money import dollars
+from ..policy import PROPOSAL
 from . import calls, edits, repeats
 from .state import AttemptState
 
@@ -151,6 +152,11 @@ def _lost(s: AttemptState, reason: str, spent: int, usd: int | None) -> list[Eve
     out: list[Event] = []
     if s.phase == "asking":
         out.append(ev.ModelFailed(s.model_call, f"interrupted: {reason}", "interrupted", spent, 0, usd))
+    # What a loop's maker did in its own worktree it can look at there: nobody need be asked whether it happened.
+    for at in s.calls.values():
+        if at.state == "started" and s.started[at.id].rule == PROPOSAL:
+            unknown = f"{reason} while it ran: whether it was done is unknown. Look before you do it again."
+            out.append(ev.ToolFinished(at.id, at.call.name, False, unknown))
     if s.world == "open":
         out.append(ev.EnvironmentClosed(reason))
     return out

@@ -133,7 +133,7 @@ class ToolStarted(Event, frozen=True):
     Attributes:
         digest: names what runs.
         approval: id of the request it was spent on, or "".
-        rule: ids of the operator's rules that allowed it, separated by a space, or "".
+        rule: ids of the operator's rules that allowed it, separated by a space; or a word of `policy`, or "".
     """
 
     call: str

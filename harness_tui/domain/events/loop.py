@@ -23,6 +23,7 @@ class LoopAdded(Event, frozen=True):
         digest: of the spec, what is pinned.
         source: path of the file, or `pattern:NAME`; `source_digest` of its bytes, with those of its task files.
         level: where it stands from now on; `why` it is not what the spec says, or not what it was.
+        anew: what is on record speaks for it no longer: it is to do something else than before.
         fast: it may fire more than once a minute.
     """
 
@@ -34,6 +35,7 @@ class LoopAdded(Event, frozen=True):
     by: str
     why: str = ""
     fast: bool = False
+    anew: bool = True
 
 
 class LoopRemoved(Event, frozen=True):

@@ -43,8 +43,10 @@ def _both_scores(row: LoopRow) -> tuple[Scorecard, Scorecard]:
 def _added(v: Views, e: Envelope, x: ev.LoopAdded) -> None:
     spec, known = x.spec, v.loops.get(e.run)
     row = known or LoopRow(e.run, spec.name, added=e.at, slot=e.at)
-    if known is None or known.level != x.level or known.digest != x.digest:
+    if x.anew:
         _level(row, e, x.level, x.by, x.why or "added")
+    if (row.schedule, row.zone) != (spec.schedule, spec.zone):
+        row.slot = max(row.slot, e.at)  # times of the new schedule before now were never due
     row.intent, row.workspace, row.schedule, row.zone = spec.intent, spec.workspace, spec.schedule, spec.zone
     row.kind, row.does, row.pattern = spec.action.kind, spec.action.do, spec.pattern
     row.digest, row.source, row.source_digest, row.source_state = x.digest, x.source, x.source_digest, "same"

@@ -178,6 +178,12 @@ _NAMES = {
 }
 
 
+def differing(old: LoopSpec, new: LoopSpec) -> list[str]:
+    """What makes of it another loop than its record speaks of: names of fields, but for those that are harmless."""
+    names = (name for name in LoopSpec.__struct_fields__ if name not in _HARMLESS)
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
 def readded(old: LoopSpec, new: LoopSpec, row: LoopRow) -> tuple[Level, str]:
     """The level after `loop add` of an existing loop, and why it is not what it was ("" = it is).
 
@@ -188,12 +194,10 @@ def readded(old: LoopSpec, new: LoopSpec, row: LoopRow) -> tuple[Level, str]:
     begins: Level = "L1" if new.level == "L1" else "L2"
     if row.state == "removed":
         return begins, "" if begins == stood else f"it was removed at {stood} and begins anew"
-    changed = [name for name in LoopSpec.__struct_fields__ if getattr(old, name) != getattr(new, name)]
-    if not set(changed) - _HARMLESS:
+    changed = differing(old, new)
+    if not changed or begins == stood:
         return stood, ""
-    if begins == stood:
-        return stood, ""
-    told = [_NAMES.get(name, name) for name in changed if name not in _HARMLESS]
+    told = [_NAMES.get(name, name) for name in changed]
     return begins, f"from {stood} to {begins}: changed {', '.join(told)}; what is on record no longer speaks for it"
 
 

@@ -191,16 +191,7 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 Step = (
-    StartWorker
-    | AwaitWorker
-    | TakeChange
-    | ReadVerdict
-    | RunAcceptance
-    | AskGate
-    | Ask
-    | Act
-    | AwaitDecision
-    | Finish
+    StartWorker | AwaitWorker | TakeChange | ReadVerdict | RunAcceptance | AskGate | Ask | Act | AwaitDecision | Finish
 )
 
 

@@ -79,7 +79,8 @@ class Gate(_Table, frozen=True):
     """`[gate]`: who says yes. Without anything here every change escalates.
 
     Attributes:
-        use: escalate (always), allowlist (L3: verified, a listed kind, within paths and sizes), or `module:function`.
+        use: escalate (always), allowlist (L3: verified, a listed kind, within paths and sizes), rules (the same, by the
+            operator's rules for the tool `loop:KIND`), or `module:function`.
         kinds: action kinds that may proceed at L3.
         paths: globs, one of which every changed file must match; () = none may be changed unattended.
         deny_paths: globs that no change may touch unattended.

@@ -30,7 +30,7 @@ SCHEMA: dict[str, Any] = {
 """JSON Schema of the form: the arguments of the tool `verdict`, and the object an answer has to be."""
 
 FORM = (
-    "End with your verdict. Your final answer must be exactly one JSON object and nothing else:\n"
+    "End with your verdict: call the tool `verdict` once. Or make your final answer exactly one JSON object:\n"
     '{"verdict": "clean", "reasons": ["what you looked at, and what you found"]}\n'
     'The verdict is "clean" (you looked, and it is right), "concerns" (somebody should look at the points you name) or '
     '"failed" (it is wrong, or does not do what was asked). If you could not check something, that is a concern. '
