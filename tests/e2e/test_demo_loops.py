@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,36 @@ def test_an_interrupt_takes_its_loops_off_the_schedule(home: Paths, demo: Callab
     running.send(signal.SIGINT)
     assert running.end().code == 130
     assert run(home, "loop", "list", "--output-format", "json").json == []
+
+
+def test_a_loop_that_somebody_removes_ends_the_demo(home: Paths, demo: Callable[..., Running]) -> None:
+    running = demo()
+    running.told("demo-tidy is at L3")
+    assert run(home, "loop", "remove", "demo-triage").code == 0
+    done = running.end()
+    assert (done.code, "demo-triage was removed by" in done.json["error"]) == (1, True), done.out
+    assert run(home, "loop", "list", "--output-format", "json").json == []
+
+
+def test_without_an_enforced_sandbox_l3_does_nothing_and_it_says_so(home: Paths) -> None:
+    """On a machine without bubblewrap: L2 is as it was, a person decides there."""
+    code = """if True:
+        import sys
+        from harness_tui.sandbox import bubblewrap
+        bubblewrap.PLACES, bubblewrap.program.__defaults__ = (), ((),)
+        bubblewrap.Bubblewrap.__init__.__kwdefaults__["places"] = ()
+        from harness_tui.cli.main import main
+        sys.argv = ["harness-tui", "demo", "loops", "--headless", "--yes"]
+        main()
+    """
+    env = {**os.environ, "HARNESS_TUI_HOME": str(home.home)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert done.returncode == 6, done.stderr
+    told = json.loads(done.stdout)
+    assert "Nothing was done at L3" in told["error"]
+    assert "bubblewrap is not installed" in told["error"]
+    assert len(told["approved"]) == 1
+    assert [each["subject"].partition(":")[0] for each in told["commits"]] == ["demo-changelog"]
 
 
 def test_stages_are_not_for_loops(home: Paths) -> None:
