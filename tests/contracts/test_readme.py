@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from harness_tui.cli.main import app
+from harness_tui.config.loopfile import load_loop
 from harness_tui.config.taskfile import load_task
 from harness_tui.console.actions import key_table
 from harness_tui.domain import errors
+from harness_tui.domain.task import BUILT_IN_TOOLS, ModelSpec
+from tests.loops.crew import repository
 from tests.models.endpoint_server import call_piece, chunk, serving, sse, usage
 
 from .readme import ROOT, TEXT, between
@@ -21,7 +24,7 @@ from .readme import ROOT, TEXT, between
 USE = "python3 -m venv .venv && .venv/bin/pip install '.[browser]' && .venv/bin/harness-tui demo --fix"
 TESTS = (
     "python3 -m venv .venv && .venv/bin/pip install -e '.[browser,web,test]' "
-    "&& .venv/bin/harness-tui doctor --fix --for tests && .venv/bin/pytest"
+    "&& .venv/bin/harness-tui doctor --fix --for tests && .venv/bin/pytest -n auto --dist loadfile"
 )
 
 
@@ -58,6 +61,23 @@ def test_the_task_file_is_one(tmp_path: Path) -> None:
     assert task.stories
     assert task.login
     assert task.verify
+
+
+def test_the_loop_file_is_one(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    file = repo / "tidy.toml"
+    file.write_text(between("loop").strip("`\n"), "utf-8")
+    model = ModelSpec("stand-in", "stand-in")
+    loaded = load_loop(
+        file,
+        known_tools=BUILT_IN_TOOLS,
+        models=lambda tables: dict.fromkeys(tables, model),
+        host_zone="UTC",
+        workspace=repo,
+    )
+    assert loaded.spec.changes
+    assert loaded.spec.checker
+    assert loaded.spec.accept
 
 
 async def test_the_quick_start_runs(tmp_path: Path) -> None:
