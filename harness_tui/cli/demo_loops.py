@@ -202,10 +202,15 @@ class _Headless:
                     if self.yes and self.alone:
                         await self._decide()
                     if self.landed and self.alone:
-                        return (0, "") if self.alone == "proceeded" else (6, f"Nothing was done at L3: {self.alone}")
+                        return self._came_to()
         except TimeoutError:
             return 124, f"The demo did not come to its end within {BOUND:g} s."
         return 1, "The engine has stopped."
+
+    def _came_to(self) -> tuple[int, str]:
+        if self.alone == "proceeded":
+            return 0, ""
+        return 6 if "sandbox" in self.alone else 1, f"Nothing was done at L3: {self.alone}"
 
     async def _heard(self, stream: str, event: ev.Event) -> tuple[int, str] | None:
         loop, _, number = stream.partition("/")
@@ -245,7 +250,7 @@ class _Headless:
             return
         if outcome == "proceeded":
             self.alone = "proceeded"
-        elif "sandbox" in reason:
+        elif outcome in ("escalated", "failed"):
             self.alone = self.alone or reason
 
     async def _decide(self) -> None:

@@ -1,7 +1,7 @@
 """Setting up `demo loops`: a git repository of its own, and three loops that work on it, one at each level.
 
-demo-tidy comes first and acts alone on what its allow-list names; after it has, main stands still, so that the change
-demo-changelog proposes can be approved as it was shown.
+demo-tidy fires first and acts alone on what its allow-list names; after it has, main stands still, so that the change
+demo-changelog proposes can be approved as it was shown. It is added last, right before it is raised.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def prepare() -> DemoLoops:
         raise SetupError(
             f"The demo cannot make a repository: {error.strerror}.", "It needs git, and room in TMPDIR."
         ) from None
-    return DemoLoops(repo, base, (_tidy(repo), _triage(repo), _changelog(repo)))
+    return DemoLoops(repo, base, (_triage(repo), _changelog(repo), _tidy(repo)))
 
 
 def ours(row: LoopRow) -> bool:
@@ -105,7 +105,7 @@ def _triage(repo: Path) -> LoopSpec:
         name=TRIAGE,
         intent="Tell in the morning what was left lying about.",
         level="L1",
-        schedule="every 12s",
+        schedule="every 10s",
     )
 
 
@@ -119,7 +119,7 @@ def _changelog(repo: Path) -> LoopSpec:
         name=CHANGELOG,
         intent="Tell users what changed, so that a release needs no archaeology in the log.",
         level="L2",
-        schedule="every 15s",
+        schedule="every 18s",
         action=Action(kind="draft", do="commit"),
         accept=Accept(argv=("grep", "-q", "^## Unreleased$", "CHANGELOG.md"), deadline=60.0),
     )
@@ -134,7 +134,7 @@ def _tidy(repo: Path) -> LoopSpec:
         name=TIDY,
         intent="Keep the notes free of stray spaces.",
         level="L2",
-        schedule="every 9s",
+        schedule="every 6s",
         action=Action(kind="tidy", do="commit"),
         gate=Gate(use="allowlist", kinds=("tidy",), paths=("notes/*.txt",), max_files=1, max_lines=40),
     )

@@ -95,8 +95,11 @@ def test_yes_lands_a_commit_at_l2_and_one_at_l3(home: Paths) -> None:
     assert git(told["repo"], "show", "--format=", "--name-only", drafted) == "CHANGELOG.md"
     assert "- Add a count of lines" in Path(told["repo"], "CHANGELOG.md").read_text()
     assert run(home, "loop", "list", "--output-format", "json").json == [], "they are off the schedule"
-    (decided,) = run(home, "approvals", "list", "--all", "--output-format", "json").json
-    assert (decided["id"], decided["state"]) == (told["approved"][0], "done")
+    decided = {
+        each["id"]: each["state"] for each in run(home, "approvals", "list", "--all", "--output-format", "json").json
+    }
+    assert decided.pop(told["approved"][0]) == "done"
+    assert set(decided.values()) <= {"pushed_back"}, "on a slow machine the base may have moved first"
     assert run(home, "doctor").code == 0, "the journal is whole"
 
 
@@ -119,6 +122,7 @@ def test_no_wait_leaves_the_change_which_lands_days_later_as_it_was_shown(
     done = demo("--no-wait").end()
     assert done.code == 4, done.err
     (waiting,) = run(home, "approvals", "list", "--output-format", "json").json
+    assert waiting["summary"] == "draft: CHANGELOG.md +12 -0"
     repo = done.json["repo"]
     before = git(repo, "rev-parse", "main")
     assert run(home, "engine", "start").code == 0
