@@ -6,6 +6,7 @@ import msgspec
 
 from . import events as ev
 from .events import Envelope, root_of
+from .loop import trace as loops
 from .messages import Part, Text, ToolCall
 from .money import dollars
 from .safetext import clip
@@ -22,7 +23,7 @@ class TraceLine(msgspec.Struct, frozen=True):
         at: us.
         run: root run id; `stream` the run whose event it is.
         state: a state word of the glyph set: run | wait | ask | done | fail | cancel | doubt | retry | note.
-        kind: model | tool | ask | login | verify | step | frame | budget | policy | engine: what `/kind:` filters on.
+        kind: model | tool | ask | login | verify | step | frame | budget | policy | loop | engine: what `/kind:` filters on.
         text: safe text, one line.
     """
 
@@ -93,6 +94,8 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.ApprovalDecided(id=ident, decision=decision, by=by, reason=reason):
             state = "done" if decision == "approved" else "cancel"
             return state, "ask", f"{ident} {decision} by {by}" + (f": {reason}" if reason else "")
+        case ev.ApprovalEdited(id=ident, by=by, summary=summary, digest=digest):
+            return "ask", "ask", f"{ident} edited by {by}: {summary}  (digest {digest[:12]})"
         case ev.ApprovalExpired(id=ident):
             return "cancel", "ask", f"{ident} expired: nobody decided in time"
         case ev.ApprovalWithdrawn(id=ident, reason=reason):
@@ -138,7 +141,7 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.EngineStopped(reason=reason):
             return "note", "engine", f"engine stopped: {reason}"
         case _:
-            return None
+            return loops.draw(event)
 
 
 def _amount(amount: int, unit: str) -> str:

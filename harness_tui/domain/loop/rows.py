@@ -170,4 +170,4 @@ class RoundRow(msgspec.Struct, omit_defaults=True):
     @property
     def live(self) -> bool:
         """It runs, or what it proposed is not yet decided and carried out."""
-        return not self.ended or self.decided in ("waiting", "executing", "in_doubt")
+        return not self.ended or self.decided in ("waiting", "approved", "executing", "in_doubt")
