@@ -23,7 +23,8 @@ class TraceLine(msgspec.Struct, frozen=True):
         at: us.
         run: root run id; `stream` the run whose event it is.
         state: a state word of the glyph set: run | wait | ask | done | fail | cancel | doubt | retry | note.
-        kind: model | tool | ask | login | verify | step | frame | budget | policy | loop | engine: what `/kind:` filters on.
+        kind: what `/kind:` filters on: model | tool | ask | login | verify | step | frame | budget | policy | loop |
+            engine.
         text: safe text, one line.
     """
 

@@ -21,6 +21,7 @@ from ..domain.loop.round import Role, RoundState
 from ..domain.messages import ToolCall
 from ..domain.task import LOOP_TOOLS, RunSpec, SandboxTable
 from ..domain.views import RunRow
+from ..journal.failpoints import hit
 from ..port.commands import EditApproval
 from . import acceptance as accepting
 from . import base, change, executors, prompts
@@ -110,12 +111,14 @@ async def take(s: RoundState, kit: RoundKit) -> ev.ChangeTaken:
         message=f"{subject[:MESSAGE]}\n\n{s.spec.intent}\n\nRound {s.uid} of the loop {name}.",
         at=await _began(s, kit),
     )
+    hit("change.taken")
     if taken.change is None:
         return ev.ChangeTaken(None, taken.note, taken.flags)
     if kit.redaction.deep(taken.diff.decode(errors="backslashreplace")) != taken.diff.decode(errors="backslashreplace"):
         await _apart(change.drop, Path(s.spec.workspace), taken.change)
         return ev.ChangeTaken(None, "The change holds the value of a secret, so it is not kept.")
     await kit.blobs.put(taken.diff, kind="diff")
+    hit("change.kept")
     return ev.ChangeTaken(taken.change, taken.note, taken.flags)
 
 
