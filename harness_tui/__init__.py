@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .agent.loop import AgentLoop, Task, World
+    from .domain.loop.spec import LoopSpec
     from .models.api import ApiKind
     from .tools.tool import tool
 
 __version__ = "0.1.0"
-__all__ = ["AgentLoop", "ApiKind", "Task", "World", "tool"]
+__all__ = ["AgentLoop", "ApiKind", "LoopSpec", "Task", "World", "tool"]
 
 _HOMES = {
     "AgentLoop": ".agent.loop",
     "Task": ".agent.loop",
     "World": ".agent.loop",
     "ApiKind": ".models.api",
+    "LoopSpec": ".domain.loop.spec",
     "tool": ".tools.tool",
 }
 

@@ -65,10 +65,12 @@ def show(approval: str, output_format: Format) -> None:
     with reading(Paths.default()) as source:
         row = cards.find(source, approval)
         first = cards.asked_first(source, row) if row.edited else None
+        diff = cards.diff(source, row)
     if output_format is not Format.text:
-        output.emit({**result.of_shown_approval(row), "edited": row.edited or None, "original": first})
+        more = {"diff": diff} if row.change else {}
+        output.emit({**result.of_shown_approval(row), "edited": row.edited or None, "original": first, **more})
         return
-    cards.show(row, first)
+    cards.show(row, first, diff)
     if row.open:
         from .follow import how_to_decide
 
@@ -112,7 +114,7 @@ def _batch(words: list[Decide], output_format: Format) -> None:
             _check_fit(row, word.digest)
         if output_format is Format.text:
             for row in rows:
-                cards.show(row, cards.asked_first(source, row) if row.edited else None)
+                cards.show(row, cards.asked_first(source, row) if row.edited else None, cards.diff(source, row))
         for word in words:
             try:
                 told.append({"id": word.approval, "text": source.send(word).text, "exit": 0})

@@ -34,8 +34,24 @@ def asked_first(source: ReadClient, row: ApprovalRow) -> dict[str, Any] | None:
     return None
 
 
-def show(row: ApprovalRow, first: dict[str, Any] | None = None) -> None:
-    """The whole card, and who decided."""
+def diff(source: ReadClient, row: ApprovalRow) -> str:
+    """The whole diff of a loop's change, "" for anything else. Raises HarnessError for one that is not what was asked."""
+    import hashlib
+
+    from ..domain.errors import HarnessError
+
+    if row.change is None:
+        return ""
+    data = source.blob(row.change.diff)
+    if hashlib.sha256(data).hexdigest() != row.change.diff:
+        raise HarnessError(
+            f"The diff of {row.id} is not the one it was asked with.", "Deny it, and run the loop again."
+        )
+    return data.decode(errors="backslashreplace")
+
+
+def show(row: ApprovalRow, first: dict[str, Any] | None = None, diff: str = "") -> None:
+    """The whole card with its diff, and who decided."""
     from ..domain.editing import changes
 
     output.say(f"{row.id}  {row.run}  {row.state}  risk {row.risk}  {row.summary}")
@@ -45,6 +61,8 @@ def show(row: ApprovalRow, first: dict[str, Any] | None = None) -> None:
         output.say(f"  {'edited':<12}by {row.edited}")
     for name, before, _ in changes(first, row.arguments) if first is not None else ():
         output.say(f"  {'original':<12}{name}: {before}")
+    for line in diff.splitlines():
+        output.say(f"    {line}")
     output.say(f"  {'digest':<12}{row.digest}")
     output.say(f"  {'expires':<12}{output.clock(row.expires)}")
     if row.by:

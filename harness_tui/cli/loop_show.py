@@ -174,6 +174,6 @@ def why(name: str, output_format: Format) -> None:
     lines = reasons.why(row, spec, time.time_ns() // 1000, rounds)
     if output_format is Format.text:
         for label, sentence in lines:
-            output.say(f"{label:<10}{sentence}")
+            output.say(f"{label:<12}{sentence}")
     else:
         output.emit({"loop": row.name, "why": [{"about": label, "text": sentence} for label, sentence in lines]})

@@ -130,12 +130,13 @@ class LoopDesk:
             why = command.reason or "asked for"
             await self._keeper.note(row.id, ev.LevelSet(command.level, command.by, why))
             return Reply(row.id, f"{row.name} is at {command.level} now.")
-        if command.level == "L3":
+        lines = levels.may_promote(spec, row, command.level, now)
+        if command.level == "L3" and not levels.missing(lines[:-1]):  # the last one is the drill itself
             drill = await asyncio.to_thread(levels.drill, spec, self._keeper.gate(spec))
             await self._keeper.note(row.id, drill)
             if not drill.passed:
                 raise UsageError(f"{row.name} stays at {row.level}: its gate did not pass the drill.", _failed(drill))
-        lines = levels.may_promote(spec, row, command.level, now)
+            lines = levels.may_promote(spec, row, command.level, now)
         if lacks := levels.missing(lines):
             raise UsageError(f"{row.name} stays at {row.level}: {lacks}.", f"See: harness-tui loop why {row.name}")
         evidence = tuple(line.text for line in lines)
