@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..domain.errors import HarnessError
@@ -16,7 +17,7 @@ from ..domain.seams import Blobs, Clock
 from ..domain.task import RunSpec, SandboxTable
 from ..domain.views import ApprovalRow, RunRow
 from ..journal.journal import Journal
-from ..loops import gates
+from ..loops import gates, work
 from ..loops.kit import RoundKit
 from ..loops.round import RoundDriver
 from ..sandbox.base import Sandbox
@@ -127,7 +128,28 @@ class Rounds:
         live = [row for row in self._journal.views.rounds.values() if row.live]
         for row in live:
             self.drive(row.id, await self._spec(row.loop, row.digest))
+        self._tasks[""] = asyncio.create_task(self._tidy(), name="rounds left untidied")
         return [row.id for row in live]
+
+    async def _tidy(self) -> None:
+        """Take away what rounds left that were over when an engine died, before it had come to that."""
+        folder, there = self._state / "worktrees", dict[str, frozenset[str]]()
+        worktrees = {each.name for each in folder.iterdir()} if folder.exists() else set()
+        for row in [each for each in self._journal.views.rounds.values() if not each.live]:
+            left = self._worktree(row.id).name in worktrees
+            if not left and row.change is None:
+                continue
+            with suppress(HarnessError, OSError):
+                spec = await self._spec(row.loop, row.digest)
+                if spec.workspace not in there:
+                    there[spec.workspace] = await work.branches(spec.workspace)
+                if left or (row.change and row.change.branch in there[spec.workspace]):
+                    driver = RoundDriver(row.id, spec, self._kit(row.id, spec))
+                    await driver.load()
+                    await work.tidy(driver.state, driver.kit)
+
+    def _worktree(self, uid: str) -> Path:
+        return self._state / "worktrees" / uid.replace("/", "-")
 
     async def _spec(self, loop: str, pinned: str) -> LoopSpec:
         """The spec a round was started under, which may have been replaced since."""
@@ -162,7 +184,7 @@ class Rounds:
             runs=self._runs,
             gate=self.gate,
             sandbox=self._sandbox,
-            worktree=self._state / "worktrees" / uid.replace("/", "-"),
+            worktree=self._worktree(uid),
             waiting=waiting,
             approval_id=self._approval_id,
             state=self._state,

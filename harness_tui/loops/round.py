@@ -48,6 +48,8 @@ class RoundDriver:
         self._loaded = asyncio.Event()
         self._changed = asyncio.Event()
         self._cancelled: tuple[str, str] | None = None
+        self._closing = asyncio.Lock()
+        self._closed_at = 0
 
     async def load(self) -> None:
         """Fold what the log holds of this round."""
@@ -62,32 +64,45 @@ class RoundDriver:
 
     async def run(self) -> None:
         """Until nothing will follow. Cancelling this task leaves the round open, for the next engine to continue."""
-        while (step := rd.pending(self.state)) is not None:
+        while True:
             try:
-                await self._take(step)
+                step = rd.pending(self.state)
+                if step is None:
+                    await self._closed()
+                    return
+                await self._turn(step)
             except SetupError as error:
                 log.error("%s halted: %s", self.uid, error)
                 await self.kit.clock.sleep(RETRY_HALTED)
-            except Exception as error:
-                log.exception("%s failed inside", self.uid)
-                await self._broke(error)
 
-    async def _broke(self, error: Exception) -> None:
+    async def _turn(self, step: rd.Step) -> None:
+        try:
+            await self._take(step)
+        except SetupError:
+            raise
+        except Exception as error:
+            log.exception("%s failed inside", self.uid)
+            await self._broke(step, error)
+
+    async def _broke(self, step: rd.Step, error: Exception) -> None:
         """A bug or a world that is gone ends the round with what is known; it is not tried for ever."""
         why = str(error) if isinstance(error, HarnessError) else f"internal error: {type(error).__name__}: {error}"
         s = self.state
-        if s.finished is None:
-            await self._finish("failed", why)
-        elif s.action and s.result is None:
-            await self._append(ev.ActionFinished(False, why))
+        if isinstance(step, rd.Act):
+            started = [] if s.action else [ev.ActionStarted(s.spec.action.do, "", "harness", _approval(s))]
+            await self._append(*started, ev.ActionFinished(False, why))
+        elif isinstance(step, rd.AwaitDecision):
+            await self.kit.clock.sleep(RETRY_HALTED)  # nobody has decided yet: what waits goes on waiting
         else:
-            await self._append(ev.ActionStarted(s.spec.action.do, "", "harness"), ev.ActionFinished(False, why))
+            await self._finish("failed", why)
 
     async def _take(self, step: rd.Step) -> None:
-        if self._cancelled and self.state.finished is None:
+        if self._cancelled and self.state.finished is None and self.state.action is None:
             by, reason = self._cancelled
-            await self._finish("failed", f"cancelled by {by}{f': {reason}' if reason else ''}")
-            return
+            if not isinstance(step, rd.AwaitWorker):
+                await self._finish("failed", f"cancelled by {by}{f': {reason}' if reason else ''}")
+                return
+            await self.kit.runs.cancel(step.run, by, reason)
         match step:
             case rd.StartWorker(role):
                 await self._start(role)
@@ -130,6 +145,7 @@ class RoundDriver:
                 failed = ev.WorkerEnded(role, "", "failed", "", "error", str(error), error.exit_code)
                 await self._write([ev.WorkerStarted(role, ""), failed])
                 return
+            hit("round.committed")
             rd.evolve(self.state, begun[-1])
 
     async def _ask(self) -> None:
@@ -175,7 +191,10 @@ class RoundDriver:
             return
         if s.action is None or s.again:
             by = s.decided.by if isinstance(s.decided, ev.ApprovalDecided) else "the gate"
-            await self._append(ev.ActionStarted(s.spec.action.do, action_digest(proposal), by, _approval(s)))
+            async with self._lock:
+                if self._cancelled and s.finished is None:
+                    return
+                await self._write([ev.ActionStarted(s.spec.action.do, action_digest(proposal), by, _approval(s))])
             hit("action.started")
         done = await work.act(self.state, self.kit, recovered=recovered)
         if done is None:
@@ -183,8 +202,6 @@ class RoundDriver:
             return
         hit("action.performed")
         await self._append(done)
-        if self.state.finished:
-            await self._closed()
 
     def _doubt(self, proposal: Proposal) -> ev.ApprovalRequested:
         asked = self._request(proposal, self.state.change)
@@ -197,7 +214,6 @@ class RoundDriver:
             async with self._lock:
                 if self.state.request and self.state.decided is None:
                     await self._write([ev.ApprovalExpired(approval)])
-            await self._closed()
             return
         self._changed.clear()
         await self._wait(left)
@@ -222,10 +238,22 @@ class RoundDriver:
         await self._closed()
 
     async def _closed(self) -> None:
-        """The worktree goes; the branch stays only while something can still come of it."""
-        with suppress(HarnessError, OSError):
-            await work.tidy(self.state, self.kit)
-        await self.kit.over()
+        """The worktree goes, the branch as soon as nothing can come of it, and the owner hears of it: once a state."""
+        async with self._closing:
+            seq = self.state.seq
+            if self._closed_at == seq:
+                return
+            hit("round.tidying")
+            with suppress(HarnessError, OSError):
+                await work.tidy(self.state, self.kit)
+            hit("round.tidied")
+            try:
+                await self.kit.over()
+            except SetupError:
+                raise
+            except Exception:  # what follows from a round is not the round's to fail of
+                log.exception("%s is over, and what follows failed", self.uid)
+            self._closed_at = seq
 
     # -- from outside ----------------------------------------------------------------------------------------------
 
@@ -251,7 +279,7 @@ class RoundDriver:
         if s.request is None or s.decided is not None or word.approval != s.request.id:
             return ()
         if word.digest != (s.edited or s.request).digest:
-            raise ApprovalError(f"{word.approval} was edited meanwhile and has another digest.", "Look again.")
+            raise _edited(s, word.approval)
         if word.decision == "approved" and (moved := await work.moved(s)):
             raise ApprovalError(
                 f"{word.approval} was not approved: {moved}.",
@@ -268,21 +296,22 @@ class RoundDriver:
         async with self._lock:
             s = self.state
             if s.request is None or s.decided is not None:
-                raise ApprovalError(f"{command.approval} can no longer be edited.")
+                raise ApprovalError(f"{command.approval} can no longer be edited{_by(s.decided)}.")
             if command.digest and not (s.edited or s.request).digest.startswith(command.digest):
-                raise ApprovalError(f"{command.approval} was edited meanwhile and has another digest.", "Look again.")
+                raise _edited(s, command.approval)
             edited = await work.edited(s, command, self.kit)
             await self._write([edited])
         said = f"{command.approval} is edited and waits under its new digest {edited.digest[:16]}."
         return Reply(command.approval, said, edited.digest)
 
     async def cancel(self, by: str, reason: str) -> bool:
-        """End the round; False when it is over, or only waits."""
+        """End the round; False when it is over, only waits, or its action has begun."""
         await self._loaded.wait()
-        step = rd.pending(self.state)
-        if self.state.finished or step is None or self._cancelled:
-            return False
-        self._cancelled = (by, reason)
+        async with self._lock:
+            step = rd.pending(self.state)
+            if self.state.finished or self.state.action or step is None or self._cancelled:
+                return False
+            self._cancelled = (by, reason)
         if isinstance(step, rd.AwaitWorker):
             await self.kit.runs.cancel(step.run, by, reason)
         return True
@@ -302,6 +331,7 @@ class RoundDriver:
             with suppress(Exception):
                 await self._fold()
             raise
+        hit("round.committed")
         for event in clean:
             rd.evolve(self.state, event)
 
@@ -316,6 +346,18 @@ def _resolved(s: rd.RoundState, word: Resolved) -> Sequence[Event]:
         receipt = ev.Receipt(s.spec.action.do, said, s.action.digest if s.action else "") if ok else None
         events.append(ev.ActionFinished(ok, said, receipt))
     return events
+
+
+def _edited(s: rd.RoundState, approval: str) -> ApprovalError:
+    by = f" by {s.edited.by}" if s.edited else ""
+    return ApprovalError(
+        f"{approval} was edited{by} meanwhile and has another digest.",
+        f"Look again: harness-tui approvals show {approval}",
+    )
+
+
+def _by(decided: ev.ApprovalDecided | ev.ApprovalExpired | ev.ApprovalWithdrawn | None) -> str:
+    return f": {decided.by} {decided.decision.replace('_', ' ')} it" if isinstance(decided, ev.ApprovalDecided) else ""
 
 
 def _alike(one: ev.Change | None, other: ev.Change | None) -> bool:

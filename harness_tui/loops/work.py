@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..domain import events as ev
 from ..domain.approval import action_digest, full_digest
 from ..domain.errors import HarnessError
-from ..domain.events import Envelope
+from ..domain.events import Change, Envelope
 from ..domain.loop import card
 from ..domain.loop import verdict as vd
 from ..domain.loop.gate import Proposal
@@ -23,10 +23,12 @@ from ..domain.task import LOOP_TOOLS, RunSpec, SandboxTable
 from ..domain.views import RunRow
 from ..journal.failpoints import hit
 from ..port.commands import EditApproval
+from ..sandbox import git
 from . import acceptance as accepting
 from . import base, change, executors, prompts
 from .executors import Job
 from .executors.job import table
+from .index import index
 from .kit import RoundKit
 
 T = TypeVar("T")
@@ -256,9 +258,29 @@ async def tidy(s: RoundState, kit: RoundKit) -> None:
     workspace = Path(s.spec.workspace)
     if s.finished and kit.worktree.exists():
         await _apart(change.discard, workspace, kit.worktree)
-    waits = s.request is not None and (s.decided is None or s.approved)
-    if s.taken and s.change and not waits and s.result is None:
+    if s.taken and s.change and not _awaited(s, s.change):
         await _apart(change.drop, workspace, s.change)
+
+
+def _awaited(s: RoundState, made: Change) -> bool:
+    """Whether somebody may still want the branch: it waits, or was carried out in a way that is not in the history."""
+    if s.result is None:
+        return s.request is not None and (s.decided is None or s.approved)
+    landed = s.result.receipt is not None and s.result.receipt.after == made.commit
+    return not (s.result.ok and landed)
+
+
+async def branches(workspace: str) -> frozenset[str]:
+    """Those that rounds have made in a repository; none when there is no repository."""
+
+    def found() -> frozenset[str]:
+        with index(git.checkout(Path(workspace))) as ix:
+            return frozenset(ix.ask("for-each-ref", "--format=%(refname:short)", "refs/heads/loops/").words.split())
+
+    try:
+        return await _apart(found)
+    except HarnessError:
+        return frozenset()
 
 
 async def rolled_back(workspace: str, receipt: ev.Receipt) -> str:
