@@ -159,10 +159,10 @@ async def test_acceptance_runs_on_the_change_and_decides_too(tmp_path: Path) -> 
 async def test_at_l1_a_maker_cannot_write_and_nothing_is_asked(tmp_path: Path) -> None:
     reads = call("read_file", json.dumps({"path": "README.md"}), "c2")
     async with crew(tmp_path, [PROPOSES[0], reads, DONE], [CLEAN]) as c:
-        await c.add(c.spec(level="L1"))
+        await c.add(c.spec(level="L1", accept=Accept(argv=("touch", "accepted"))))
         await c.run()
         done = await c.ended()
-        assert (done.outcome, done.change) == ("reported", None)
+        assert (done.outcome, done.change, done.accepted) == ("reported", None, None)
         assert git(c.repo, "status", "--porcelain") == ""
         offered = [tool["function"]["name"] for tool in c.maker.seen[0].body["tools"]]
         assert "write_file" not in offered

@@ -224,7 +224,8 @@ def _checking(s: RoundState) -> Step | None:
             return step
         if s.verdict is None:
             return ReadVerdict()
-    return RunAcceptance() if s.spec.accept and s.acceptance is None else None
+    # Without a change there is no worktree, and nothing of the operator's own is what a command tries itself on.
+    return RunAcceptance() if s.spec.accept and s.change and s.acceptance is None else None
 
 
 def _gating(s: RoundState) -> Step:
