@@ -12,6 +12,7 @@ MAX_INTERRUPTIONS = 5
 """Attempts that may lose their world before the run gives up."""
 
 UNVERIFIED = "nothing verified the claim"
+OF_A_ROUND = "done; its round judges it"
 
 
 class RunState(msgspec.Struct):
@@ -109,7 +110,8 @@ def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
         if acted or limited:
             why = last.reason if limited else UNVERIFIED
             return ev.RunFinished("failed", False, why, last.claim, last.stopped_by, 3 if limited else 1)
-        return ev.RunFinished("succeeded", None, UNVERIFIED, last.claim, last.stopped_by, 0)
+        why = OF_A_ROUND if s.spec.parent else UNVERIFIED
+        return ev.RunFinished("succeeded", None, why, last.claim, last.stopped_by, 0)
     counted = sum(not e.interrupted for e in s.ended) + 1
     if last.fatal or counted >= s.spec.attempts:
         code = 3 if last.stopped_by == "guardrail" else 1

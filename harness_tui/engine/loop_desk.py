@@ -153,7 +153,7 @@ def _check_schedule(spec: LoopSpec, *, fast: bool) -> None:
 
 
 def _failed(drill: ev.DrillRun) -> str:
-    return next((each for each in drill.checks if not each.startswith("ok")), "")
+    return next((each for each in drill.checks if each.startswith("wrong")), "")
 
 
 def _count(number: int) -> str:

@@ -63,8 +63,10 @@ def test_feedback_waiting_verdict_acceptance_and_files_are_told() -> None:
         assert part in said
 
 
-def test_a_quiet_round_is_one_line() -> None:
-    assert entry(round(3, quiet=True, claim="NOTHING TO DO")).endswith("reported, nothing to do")
+def test_quiet_rounds_push_nothing_out() -> None:
+    told = recall([round(1, claim="I wrote it."), *(round(n, quiet=True, claim="NOTHING TO DO") for n in range(2, 9))])
+    assert "round 1" in told
+    assert "NOTHING TO DO" not in told
 
 
 def test_another_rounds_reason_is_not_taken_for_this_ones() -> None:

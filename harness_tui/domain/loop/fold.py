@@ -146,9 +146,12 @@ def _started(v: Views, e: Envelope, x: ev.RoundStarted) -> None:
     v.touch("round", row.id, row)
     loop.running, loop.rounds = row.id, max(loop.rounds, x.number)
     loop.recent = [*loop.recent, row.id]
-    for old in loop.recent[:-RECENT]:
+    if len(loop.recent) > RECENT:
+        # What said something is remembered longer than rounds that found nothing to do.
+        quiet = (each for each in loop.recent[:-1] if each in v.rounds and v.rounds[each].quiet)
+        old = next(quiet, loop.recent[0])
+        loop.recent = [each for each in loop.recent if each != old]
         _forget(v, old)
-    loop.recent = loop.recent[-RECENT:]
     spec = v.specs.get(loop.id)
     if spec:
         limits = v.budget(f"round:{row.id}")

@@ -32,13 +32,14 @@ _DECIDED = {
 
 
 def recall(rounds: Sequence[RoundRow], said: Mapping[str, str] | None = None) -> str:
-    """The newest ROUNDS ended rounds in at most LONGEST characters; "" when there is none.
+    """The newest ROUNDS rounds that came to something, in at most LONGEST characters; "" when there is none.
 
     Args:
         rounds: of one loop, in any order; those that still run are left out.
         said: approval id -> what the operator gave as the reason (denied), or as feedback (pushed back).
     """
-    newest = sorted((each for each in rounds if each.ended), key=lambda each: -each.number)[:ROUNDS]
+    telling = (each for each in rounds if each.ended and not each.quiet)
+    newest = sorted(telling, key=lambda each: -each.number)[:ROUNDS]
     if not newest:
         return ""
     lines = [_HEAD, *(line for each in newest for line in _entry(each, said or {}))]
@@ -49,13 +50,13 @@ def _entry(round: RoundRow, said: Mapping[str, str]) -> Iterator[str]:
     day = datetime.fromtimestamp(round.ended // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")
     facts = "; ".join(_facts(round, said.get(round.approval, "") if round.approval else ""))
     yield clip(f"- round {round.number} ({day} UTC): {facts}", _FACTS)
-    if round.claim and not round.quiet:
+    if round.claim:
         yield clip(f'  the maker said: "{" ".join(round.claim.split())}"', _CLAIM)
 
 
 def _facts(round: RoundRow, said: str) -> Iterator[str]:
     """What matters first comes first: the line is cut at its end."""
-    yield f"{round.outcome}{', nothing to do' if round.quiet else ''}"
+    yield round.outcome
     if round.decided:
         yield _DECIDED.get(round.decided, round.decided) + (f': "{said}"' if said else "")
     if round.rolled_back:

@@ -75,8 +75,10 @@ def due(row: LoopRow, spec: LoopSpec, now: int, *, since: int) -> Due:
     first = plan.after(row.slot)
     if first is None or first > now:
         return Due(next=first)
-    slots, more = plan.newest(row.slot, now)
-    coming = plan.after(max(now, slots[-1]))
+    slots, more, coming = [first], 0, plan.after(first)
+    if coming is not None and coming <= now:
+        slots, more = plan.newest(row.slot, now)
+        coming = plan.after(max(now, slots[-1]))
     grace = GRACE if coming is None else min(GRACE, (coming - slots[-1]) // 2)
     fresh = slots[-1:] if now - slots[-1] <= grace else []
     late = slots[: len(slots) - len(fresh)]

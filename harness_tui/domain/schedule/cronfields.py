@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from .spec import MONTHS, ScheduleError
@@ -53,6 +54,11 @@ def expand(index: int, text: str, name: str) -> tuple[int, ...]:
 
     Raises ScheduleError.
     """
+    return _expand(index, text, name if "h" in text.lower() else "")
+
+
+@lru_cache(maxsize=4_096)  # thousands of loops share a few fields
+def _expand(index: int, text: str, name: str) -> tuple[int, ...]:
     field = FIELDS[index]
     values: set[int] = set()
     for term in text.split(","):
