@@ -171,7 +171,8 @@ class Keeper:
         )
         fired = (ev.SlotFired(slot, number),) if slot else ()
         caps = spec.budget
-        self._ledger.limit(f"round:{uid}", caps.tokens, None if caps.usd is None else from_usd(caps.usd))
+        account = self._ledger.account(f"round:{uid}")
+        account.limit, account.usd_limit = caps.tokens, None if caps.usd is None else from_usd(caps.usd)
         own = [Write(row.id, self.journal.head(row.id), (*before, *fired))] if before or fired else []
         await self.journal.append([*own, Write(uid, 0, (started,))])
         self._rounds.drive(uid, spec)
