@@ -1,4 +1,4 @@
-"""Every public case of the file, network, shell, git, credential and approval families, from `cases.jsonl`.
+"""Every public case of the file, network, shell, git, credential, approval and loop families, from `cases.jsonl`.
 
 A case is judged by its `checks` (calls through the judgement of a real run, at every level) and by the tests that
 `proven_by` names, which act it out. A new row of either kind needs no code.
