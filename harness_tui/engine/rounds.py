@@ -133,17 +133,17 @@ class Rounds:
 
     async def _tidy(self) -> None:
         """Take away what rounds left that were over when an engine died, before it had come to that."""
-        folder, there = self._state / "worktrees", dict[str, frozenset[str]]()
-        worktrees = {each.name for each in folder.iterdir()} if folder.exists() else set()
+        there: dict[str, frozenset[str]] = {}
+        loops = self._journal.views.loops
         for row in [each for each in self._journal.views.rounds.values() if not each.live]:
-            left = self._worktree(row.id).name in worktrees
-            if not left and row.change is None:
+            if loops[row.loop].does not in ("patch", "commit"):
                 continue
             with suppress(HarnessError, OSError):
                 spec = await self._spec(row.loop, row.digest)
                 if spec.workspace not in there:
-                    there[spec.workspace] = await work.branches(spec.workspace)
-                if left or (row.change and row.change.branch in there[spec.workspace]):
+                    there[spec.workspace] = await work.left(spec.workspace)
+                branch = row.change.branch if row.change else ""
+                if there[spec.workspace].intersection((branch, str(self._worktree(row.id)))):
                     driver = RoundDriver(row.id, spec, self._kit(row.id, spec))
                     await driver.load()
                     await work.tidy(driver.state, driver.kit)

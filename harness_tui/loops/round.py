@@ -296,7 +296,7 @@ class RoundDriver:
         async with self._lock:
             s = self.state
             if s.request is None or s.decided is not None:
-                raise ApprovalError(f"{command.approval} can no longer be edited{_by(s.decided)}.")
+                raise _settled(s, command.approval)
             if command.digest and not (s.edited or s.request).digest.startswith(command.digest):
                 raise _edited(s, command.approval)
             edited = await work.edited(s, command, self.kit)
@@ -356,8 +356,11 @@ def _edited(s: rd.RoundState, approval: str) -> ApprovalError:
     )
 
 
-def _by(decided: ev.ApprovalDecided | ev.ApprovalExpired | ev.ApprovalWithdrawn | None) -> str:
-    return f": {decided.by} {decided.decision.replace('_', ' ')} it" if isinstance(decided, ev.ApprovalDecided) else ""
+def _settled(s: rd.RoundState, approval: str) -> ApprovalError:
+    if isinstance(s.decided, ev.ApprovalDecided):
+        word = s.decided.decision.replace("_", " ")
+        return ApprovalError(f"{approval} was already decided by {s.decided.by}: it is {word}.")
+    return ApprovalError(f"{approval} can no longer be edited.")
 
 
 def _alike(one: ev.Change | None, other: ev.Change | None) -> bool:

@@ -256,7 +256,7 @@ async def edited(s: RoundState, command: EditApproval, kit: RoundKit) -> ev.Appr
 async def tidy(s: RoundState, kit: RoundKit) -> None:
     """The worktree goes with the round; the branch stays while something can still come of the change."""
     workspace = Path(s.spec.workspace)
-    if s.finished and kit.worktree.exists():
+    if s.finished and (s.takes_change or kit.worktree.exists()):  # its folder may be gone, and git's note of it not
         await _apart(change.discard, workspace, kit.worktree)
     if s.taken and s.change and not _awaited(s, s.change):
         await _apart(change.drop, workspace, s.change)
@@ -270,12 +270,14 @@ def _awaited(s: RoundState, made: Change) -> bool:
     return not (s.result.ok and landed)
 
 
-async def branches(workspace: str) -> frozenset[str]:
-    """Those that rounds have made in a repository; none when there is no repository."""
+async def left(workspace: str) -> frozenset[str]:
+    """Branches that rounds have made in a repository, and paths of its worktrees; none when there is no repository."""
 
     def found() -> frozenset[str]:
         with index(git.checkout(Path(workspace))) as ix:
-            return frozenset(ix.ask("for-each-ref", "--format=%(refname:short)", "refs/heads/loops/").words.split())
+            branches = ix.ask("for-each-ref", "--format=%(refname:short)", "refs/heads/loops/").words.splitlines()
+            listed = ix.ask("worktree", "list", "--porcelain").out.decode(errors="surrogateescape").splitlines()
+        return frozenset((*branches, *(line[9:] for line in listed if line.startswith("worktree "))))
 
     try:
         return await _apart(found)
