@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from ..config.loopfile import source_state
 from ..domain import events as ev
-from ..domain.errors import HarnessError
+from ..domain.errors import HarnessError, SetupError
 from ..domain.events import Event, Write
 from ..domain.ledger import Ledger
 from ..domain.loop import levels, recall, slots
@@ -27,6 +28,8 @@ from .rounds import Rounds
 from .timetable import Timetable
 
 HARNESS = "harness"
+AT_ONCE = 250
+"""Loops looked at before an engine answers; the others follow while it does."""
 
 log = logging.getLogger(__name__)
 
@@ -57,19 +60,40 @@ class Keeper:
         for ident in views.loops:
             self.limit(ident, views.specs[ident].spec)
         recovered = set(await self._rounds.recover())
-        for row in list(views.loops.values()):
-            for uid in row.recent[-1:] if row.state != "removed" else ():
+        standing = [row for row in views.loops.values() if row.state != "removed"]
+        for row in standing:
+            for uid in row.recent[-1:]:
                 if uid not in recovered:
                     await self.settled(uid)
-            await self.tick(row.id)
+        for row in standing[:AT_ONCE]:
+            await self._look(row.id)
+        # A full collection walks every loop there is while all of them wait: what was loaded now stays anyway.
+        gc.freeze()
         self._apart(self._timetable.run())
-        self._apart(self._look_at_sources())
+        self._apart(self._begin([row.id for row in standing[AT_ONCE:]]))
+
+    async def _begin(self, loops: Sequence[str]) -> None:
+        """Thousands of loops are looked at beside what is due already, then their files."""
+        for loop in loops:
+            await self._look(loop)
+            await asyncio.sleep(0)
+        await self._look_at_sources()
+
+    async def _look(self, loop: str) -> None:
+        """One that cannot be read any more, as its time zone is gone, keeps no other from its time."""
+        try:
+            await self.tick(loop)
+        except SetupError:
+            raise
+        except HarnessError as error:
+            log.error("%s does not fire: %s", self.journal.views.loops[loop].name, error)
 
     async def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._rounds.close()
+        gc.unfreeze()
 
     def lock(self, loop: str) -> asyncio.Lock:
         """Held while the loop's stream is decided on and written to."""

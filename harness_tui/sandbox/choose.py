@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -51,7 +53,7 @@ def choose(
     workspace = Path(os.path.realpath(workspace))
     homes = [Path(os.path.realpath(path)) for path in state]
     notes = _place(workspace, homes, acts=acts)
-    unseen = hidden.paths([*homes, scratch])
+    unseen = _unseen((*homes, scratch), int(time.monotonic()))
     read, missing = _readable(table.read, homes)
     notes += missing
     wanted = "bubblewrap" if table.kind == "auto" else table.kind
@@ -97,6 +99,12 @@ def choose(
     if level == "L3" and acts:
         _hold(made, table, tried)
     return made
+
+
+@lru_cache(maxsize=8)
+def _unseen(state: tuple[Path, ...], second: int) -> tuple[Path, ...]:
+    """What no child sees, looked up once in a `second`: a hundred loops may be due in the same one."""
+    return hidden.paths(state)
 
 
 def _hold(made: Sandbox, table: SandboxTable, tried: Probe) -> None:
