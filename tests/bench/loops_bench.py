@@ -2,8 +2,8 @@
 
 Each stage is a process of its own over one home, with the real clock and the real journal file. register: the loops are
 added one by one, each with a yearly schedule; then the engine stops. serve: another engine opens what is on record
-(start, ready), does nothing for `--idle` seconds (share of one CPU), then `--due` more loops are added that fire at every
-full minute, all in the same second, `--times` times over.
+(open: it answers; ready: it knows when each is due), does nothing for `--idle` seconds (share of one CPU), then `--due`
+more loops are added that fire at every full minute, all in the same second, `--times` times over.
 
 Lateness is told in milliseconds after the slot: `fired_at` by the event's own time, `fired` and all others when
 whoever listens to the journal heard of it, so after its commit. started: the maker's run is on record; opened: its
@@ -60,7 +60,7 @@ def installed() -> None:
     """Give this process's engines the stand-in; everything else is as shipped."""
     from harness_tui.engine import worlds
 
-    worlds.model = lambda *_: StandIn()
+    worlds.model = lambda *_: StandIn()  # type: ignore[assignment]
 
 
 def order(home: Path, name: str, schedule: str, tools: tuple[str, ...]) -> Any:
