@@ -132,10 +132,12 @@ class Rounds:
         return [row.id for row in live]
 
     async def _tidy(self) -> None:
-        """Take away what rounds left that were over when an engine died, before it had come to that."""
+        """Do for rounds that were over when an engine died what it had not come to: owed rounds, and what they left."""
         there: dict[str, frozenset[str]] = {}
         loops = self._journal.views.loops
         for row in [each for each in self._journal.views.rounds.values() if not each.live]:
+            if row.decided == "pushed_back":  # its new round may still be owed, also while another one waits
+                await self._over(row.id)
             if loops[row.loop].does not in ("patch", "commit"):
                 continue
             with suppress(HarnessError, OSError):

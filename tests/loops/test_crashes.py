@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Case:
             models={role: ModelSpec("test", "scripted") for role in ("maker", "checker")},
             workspace=str(self.repo),
             level="L2",
-            accept=Accept(argv=("true",)),
+            accept=Accept(argv=("true",)) if self.action.do == "commit" else None,
             gate=Gate(use="allowlist", kinds=("line",), paths=("alone/*",)),
             action=self.action,
             budget=Caps(tokens=500_000),
@@ -66,12 +66,17 @@ class Case:
             pause_after=0,
         )
 
-    async def live(self) -> None:
-        """An engine's life: see the round to its end, answer what is asked, stop in good order."""
+    async def live(self, does: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+        """An engine's life: see the round to its end and answer what is asked, or what a test does; then stop."""
         engine = await Engine.open(Paths(self.home))
         views = engine.journal.views
         if not views.loops:
             await engine.send(AddLoop(self.spec(), "pattern:x", "", "op"))
+        if does:
+            async with asyncio.timeout(LIMIT):
+                await does(engine)
+            await engine.close()
+            return
         if self.level == "L3" and views.loops["l1"].level != "L3" and not views.loops["l1"].rounds:
             await engine.send(SetLevel("alone", "L3", "op"))
         if not views.loops["l1"].rounds:
@@ -114,13 +119,13 @@ class Case:
                 assert status == 0
         assert self.forked("") == 0, "one that only looks"
 
-    def forked(self, death: str) -> int:
+    def forked(self, death: str, does: Callable[[Engine], Awaitable[None]] | None = None) -> int:
         pid = os.fork()
         if pid:
             return os.waitpid(pid, 0)[1]
         try:
             failpoints._armed.update(failpoints.parse(death))
-            asyncio.run(self.live())
+            asyncio.run(self.live(does))
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -301,6 +306,44 @@ def test_what_nobody_can_look_up_is_in_doubt(tmp_path: Path, hook: str, do: str,
     assert case.reader.check() == []
     level = case.reader.views().loops["l1"].level
     assert level == ("L1" if answer == "did_not" else "L2"), "an action that failed costs a level"
+
+
+@pytest.mark.parametrize("answer", ["happened", "did_not", "again"])
+def test_at_l3_a_doubt_holds_the_round_until_it_is_resolved(tmp_path: Path, hook: str, answer: str) -> None:
+    case = Case(tmp_path, in_doubt=answer)
+    effects = outside(case, "webhook", hook)
+    case.level = "L3"
+    case.survive("action.performed")
+    assert len(effects.read_text().splitlines()) == 1 + (answer == "again")
+    assert [each.kind for each in case.events(ev.ApprovalRequested)] == ["in_doubt"]
+    (ended,) = case.events(ev.RoundFinished)
+    assert ended.outcome == ("failed" if answer == "did_not" else "proceeded")
+    assert case.reader.check() == []
+    assert case.reader.views().loops["l1"].level == ("L2" if answer == "did_not" else "L3")
+
+
+def test_a_push_back_is_not_forgotten_while_another_round_waits(tmp_path: Path) -> None:
+    case = Case(tmp_path, change="pushed_back")
+
+    async def two_wait(engine: Engine) -> None:
+        for number in (1, 2):
+            await engine.send(RunLoop("alone", "op"))
+            while engine.journal.views.loops["l1"].running or len(engine.journal.views.loops["l1"].waits) < number:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def push_back(engine: Engine) -> None:
+        row = engine.journal.views.approvals["A-1"]
+        await engine.send(Decide(row.id, row.digest, "pushed_back", "op", "again"))
+
+    async def third(engine: Engine) -> None:
+        while engine.journal.views.loops["l1"].rounds < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    assert os.WIFSIGNALED(case.forked("", two_wait))
+    assert os.WIFSIGNALED(case.forked("round.tidying", push_back))
+    assert case.forked("", third) == 0
+    assert case.reader.views().rounds["l1/3"].about == "l1/1"
 
 
 def test_a_doubt_is_still_there_when_its_engine_dies_too(tmp_path: Path, hook: str) -> None:
