@@ -28,6 +28,8 @@ def opened(terminal: Terminal) -> None:
     terminal.send("4")
     terminal.wait_for("IN DOUBT")
     terminal.send("j")
+    terminal.wait_for("── A-29")
+    terminal.wait_gone("not armed")
     terminal.wait_for(" armed ")
     while terminal.pump(0.5):
         pass
@@ -51,7 +53,7 @@ def test_an_editor_has_the_terminal_and_gives_it_back(tmp_path: Path) -> None:
         terminal.wait_for("nothing was sent")
         assert terminal.lflags() & termios.ECHO == 0
         assert "A-29" in terminal.text
-        terminal.wait_for(" armed ")
+        terminal.wait_gone("not armed")
         terminal.send("q")
         assert terminal.wait_end() == 0
         assert_restored(terminal)
