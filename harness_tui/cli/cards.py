@@ -35,7 +35,7 @@ def asked_first(source: ReadClient, row: ApprovalRow) -> dict[str, Any] | None:
 
 
 def diff(source: ReadClient, row: ApprovalRow) -> str:
-    """The whole diff of a loop's change, "" for anything else. Raises HarnessError for one that is not what was asked."""
+    """The whole diff of a loop's change, "" for anything else. Raises HarnessError when it is not what was asked."""
     import hashlib
 
     from ..domain.errors import HarnessError

@@ -76,15 +76,14 @@ class Ledger(msgspec.Struct):
 
     def limit(self, scope: str, tokens: int, usd: int | None = None) -> None:
         """Set the limits of a scope, or of a kind (`day`): of all its accounts and of those to come."""
-        if ":" not in scope:
-            self.defaults[scope] = Account(tokens, usd_limit=usd)
-        for name, account in self.accounts.items():
-            if name == scope or name.startswith(f"{scope}:"):
-                account.limit, account.usd_limit = tokens, usd
-                account.warned = account.warned and _short(account) is not None
         if ":" in scope:
-            account = self.account(scope)
+            accounts = [self.account(scope)]
+        else:
+            self.defaults[scope] = Account(tokens, usd_limit=usd)
+            accounts = [account for name, account in self.accounts.items() if name.startswith(f"{scope}:")]
+        for account in accounts:
             account.limit, account.usd_limit = tokens, usd
+            account.warned = account.warned and _short(account) is not None
 
     def account(self, scope: str) -> Account:
         account = self.accounts.get(scope)

@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -64,12 +65,16 @@ class Tree:
         self.root = Path(os.path.realpath(root))  # now: where a link leads later is none of our root
         self.hidden = frozenset(hidden)
         self._openat2 = openat2
-        paths = {*self.hidden, *(Path(os.path.realpath(path)) for path in self.hidden)} - {self.root}
-        below = [path.relative_to(self.root) for path in paths if path.is_relative_to(self.root)]
-        self._names = [tuple(str(path).casefold().split("/")) for path in below]
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._opening, self._writing = threading.Lock(), threading.Lock()
+
+    @cached_property
+    def _names(self) -> list[tuple[str, ...]]:
+        """What is hidden below the root, folded. Looked up with the first use: many trees are made and never read."""
+        paths = {*self.hidden, *(Path(os.path.realpath(path)) for path in self.hidden)} - {self.root}
+        below = [path.relative_to(self.root) for path in paths if path.is_relative_to(self.root)]
+        return [tuple(str(path).casefold().split("/")) for path in below]
 
     def close(self) -> None:
         """Forget the root's descriptor; the next call opens it again."""

@@ -1,4 +1,4 @@
-"""What `demo loops` begins with: a repository no configuration touched, and loops an engine takes, one at each level."""
+"""What `demo loops` begins with: a repository no configuration touched, and loops an engine takes, at each level."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def pass_time(c: Crew, time: ManualClock, minutes: int, step: int = 1) -> 
 def quiet(c: Crew, time: ManualClock) -> bool:
     """The keeper has looked at the clock as it is now, and what it began has ended."""
     due = c.engine._keeper.next("l1")
-    looked = due > time.now() if due is not None else c.row.state != "active"
+    looked = due > time.now() if due is not None else c.row.state != "active" and not c.row.paused_until
     return looked and not c.row.running
 
 
