@@ -7,10 +7,10 @@ from the repository and from side files, which the dead cannot take back.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -40,6 +40,20 @@ LIMIT = 120.0
 LIVES = 6
 
 
+Does = Callable[[Engine], Awaitable[None]]
+CLEAN_FORKS = multiprocessing.get_context("forkserver")
+"""This process has threads by now, whose locks a child forked from it would wait for for ever."""
+CLEAN_FORKS.set_forkserver_preload([__name__])
+
+
+def life(case: Case, death: str, does: Does | None) -> None:
+    """What a child does: one engine's life, with one failpoint armed."""
+    os.environ.update(case.environ)
+    failpoints._armed.update(failpoints.parse(death))
+    worlds.model = lambda *_, **__: case.model()  # type: ignore[assignment]
+    asyncio.run(case.live(does))
+
+
 class Case:
     """One loop whose engines die; how its operator answers is given."""
 
@@ -47,7 +61,8 @@ class Case:
         self.home, self.repo, self.seen = folder / "home", repository(folder / "repo"), folder / "seen"
         self.answers = {"change": "approved", "in_doubt": "happened"} | answers
         self.level, self.action, self.rounds = "L2", Action(kind="line", do="commit"), 1
-        worlds.model = lambda *_, **__: Worker()
+        self.model: type[Worker] = Worker
+        self.environ: dict[str, str] = {}
 
     def spec(self) -> LoopSpec:
         return LoopSpec(
@@ -66,7 +81,7 @@ class Case:
             pause_after=0,
         )
 
-    async def live(self, does: Callable[[Engine], Awaitable[None]] | None = None) -> None:
+    async def live(self, does: Does | None = None) -> None:
         """An engine's life: see the round to its end and answer what is asked, or what a test does; then stop."""
         engine = await Engine.open(Paths(self.home))
         views = engine.journal.views
@@ -112,24 +127,17 @@ class Case:
         """Engines die there one after the other; the last one lives until the round is over, and another looks."""
         for death in (*deaths, ""):
             status = self.forked(death)
-            if death:
-                assert os.WIFSIGNALED(status), f"{death} was not passed"
-                assert os.WTERMSIG(status) == signal.SIGKILL
-            else:
-                assert status == 0
+            assert status == (-signal.SIGKILL if death else 0), f"{death} was not passed" if death else status
         assert self.forked("") == 0, "one that only looks"
 
-    def forked(self, death: str, does: Callable[[Engine], Awaitable[None]] | None = None) -> int:
-        pid = os.fork()
-        if pid:
-            return os.waitpid(pid, 0)[1]
-        try:
-            failpoints._armed.update(failpoints.parse(death))
-            asyncio.run(self.live(does))
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+    def forked(self, death: str, does: Does | None = None) -> int:
+        """One life in a process of its own, forked from one without threads; its exit code, below 0 for a signal."""
+        process = CLEAN_FORKS.Process(target=life, args=(self, death, does))
+        process.start()
+        process.join()
+        code = process.exitcode
+        process.close()
+        return int(code or 0)
 
     def events(self, kind: type[ev.Event]) -> list[Any]:
         return [each.event for each in self.reader.tail(limit=100_000) if isinstance(each.event, kind)]
@@ -272,7 +280,7 @@ class Reporter(Worker):
 
 def outside(case: Case, do: str, hook: str) -> Path:
     """Have the case act in a way that no look at the world can tell of; the file that counts it."""
-    worlds.model = lambda *_, **__: Reporter()
+    case.model = Reporter
     effects = case.home.parent / "effects"
     more: dict[str, Any] = {"url": hook} if do == "webhook" else {}
     if do == "call":
@@ -282,7 +290,7 @@ def outside(case: Case, do: str, hook: str) -> Path:
         (case.repo / ".git" / "info" / "exclude").write_text("effects\n")
         more = {"argv": ("bash", "-c", "echo ran >> effects")}
     case.action = Action(kind="line", do=do, **more)  # type: ignore[arg-type]
-    os.environ[EFFECTS] = str(effects)
+    case.environ[EFFECTS] = str(effects)
     return effects
 
 
@@ -322,26 +330,28 @@ def test_at_l3_a_doubt_holds_the_round_until_it_is_resolved(tmp_path: Path, hook
     assert case.reader.views().loops["l1"].level == ("L2" if answer == "did_not" else "L3")
 
 
+async def two_wait(engine: Engine) -> None:
+    for number in (1, 2):
+        await engine.send(RunLoop("alone", "op"))
+        while engine.journal.views.loops["l1"].running or len(engine.journal.views.loops["l1"].waits) < number:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def push_back(engine: Engine) -> None:
+    row = engine.journal.views.approvals["A-1"]
+    await engine.send(Decide(row.id, row.digest, "pushed_back", "op", "again"))
+
+
+async def third(engine: Engine) -> None:
+    while engine.journal.views.loops["l1"].rounds < 3:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
 def test_a_push_back_is_not_forgotten_while_another_round_waits(tmp_path: Path) -> None:
     case = Case(tmp_path, change="pushed_back")
-
-    async def two_wait(engine: Engine) -> None:
-        for number in (1, 2):
-            await engine.send(RunLoop("alone", "op"))
-            while engine.journal.views.loops["l1"].running or len(engine.journal.views.loops["l1"].waits) < number:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    async def push_back(engine: Engine) -> None:
-        row = engine.journal.views.approvals["A-1"]
-        await engine.send(Decide(row.id, row.digest, "pushed_back", "op", "again"))
-
-    async def third(engine: Engine) -> None:
-        while engine.journal.views.loops["l1"].rounds < 3:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-    assert os.WIFSIGNALED(case.forked("", two_wait))
-    assert os.WIFSIGNALED(case.forked("round.tidying", push_back))
+    assert case.forked("", two_wait) == -signal.SIGKILL
+    assert case.forked("round.tidying", push_back) == -signal.SIGKILL
     assert case.forked("", third) == 0
     assert case.reader.views().rounds["l1/3"].about == "l1/1"
 
