@@ -291,9 +291,11 @@ class Engine:
                     raise UsageError(f"{run} is over: {row.state}.")
                 return Reply(row.id, f"{row.id} is being cancelled.")
             case CancelAll(by, reason):
-                count = await self._supervisor.cancel_all(by, reason)
-                said = {0: "No run is open.", 1: "1 run is being cancelled."}
-                return Reply(text=said.get(count, f"{count} runs are being cancelled."))
+                # At once, rounds first: a worker that ends begins nothing more, and one that starts delays no other.
+                rounds, runs = await asyncio.gather(
+                    self._keeper.cancel_all(by, reason), self._supervisor.cancel_all(by, reason)
+                )
+                return Reply(text=_cancelled(runs, rounds))
             case SetBudget():
                 return await self._set_budget(command)
             case SetSecret(name, value):
@@ -367,6 +369,13 @@ class Engine:
 
     async def blob(self, sha: str) -> bytes:
         return await self._blobs.get(sha)
+
+
+def _cancelled(runs: int, rounds: int) -> str:
+    """`2 runs and 1 round are being cancelled.`"""
+    counts = [(number, what) for number, what in ((runs, "run"), (rounds, "round")) if number]
+    said = " and ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counts)
+    return f"{said} {'is' if runs + rounds == 1 else 'are'} being cancelled." if said else "No run is open."
 
 
 def _number(ident: str) -> int:

@@ -107,6 +107,10 @@ class Keeper:
         """End a round that runs; False for one that is over or only waits."""
         return await self._rounds.cancel(uid, by, reason)
 
+    async def cancel_all(self, by: str, reason: str) -> int:
+        """End every round that runs, also between its runs; returns how many."""
+        return await self._rounds.cancel_all(by, reason)
+
     def gate(self, spec: LoopSpec) -> Decide:
         return self._rounds.gate(spec)
 

@@ -115,6 +115,11 @@ class Rounds:
         driver = self._drivers.get(uid)
         return driver is not None and await driver.cancel(by, reason)
 
+    async def cancel_all(self, by: str, reason: str) -> int:
+        """End every round that runs; returns how many. One whose action has begun ends it."""
+        drivers = list(self._drivers.values())
+        return sum(await asyncio.gather(*(driver.cancel(by, reason) for driver in drivers)))
+
     async def _keep(self, uid: str, driver: RoundDriver) -> None:
         try:
             await driver.load()
