@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,10 +92,15 @@ def heeded(workspace: Path, change: Change) -> tuple[str, ...]:
         return flags(ix, ix.entries(change.base, change.tree), change.tree)
 
 
-def replace(workspace: Path, change: Change, diff: bytes) -> tuple[Change, bytes]:
+def replace(
+    workspace: Path, change: Change, diff: bytes, check: Callable[[bytes], None] = lambda _: None
+) -> tuple[Change, bytes]:
     """Put the operator's diff, against the same base, in the place of the change's; on its branch, as a new commit.
 
     Hunks need not say how many lines they have now.
+
+    Args:
+        check: given the whole of it before the branch moves; raises what speaks against it.
 
     Raises ApprovalError with git's reason when it does not apply or changes nothing, or the branch is not ours now.
     """
@@ -109,6 +115,7 @@ def replace(workspace: Path, change: Change, diff: bytes) -> tuple[Change, bytes
         whole = ix.diff(change.base, tree)
         if len(whole) > MOST:
             raise ApprovalError(f"The edited diff has more than {MOST >> 20} MiB.", "Make it smaller.")
+        check(whole)
         _move(ix, change, commit)
         entries = ix.entries(change.base, tree)
         return _change(ix, entries, change.base, change.onto, change.branch, commit, tree, whole), whole

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..domain import events as ev
 from ..domain.approval import action_digest, full_digest
-from ..domain.errors import HarnessError
+from ..domain.errors import ApprovalError, HarnessError
 from ..domain.events import Change, Envelope
 from ..domain.loop import card
 from ..domain.loop import verdict as vd
@@ -116,12 +116,17 @@ async def take(s: RoundState, kit: RoundKit) -> ev.ChangeTaken:
     hit("change.taken")
     if taken.change is None:
         return ev.ChangeTaken(None, taken.note, taken.flags)
-    if kit.redaction.deep(taken.diff.decode(errors="backslashreplace")) != taken.diff.decode(errors="backslashreplace"):
+    if _secret(taken.diff, kit):
         await _apart(change.drop, Path(s.spec.workspace), taken.change)
         return ev.ChangeTaken(None, "The change holds the value of a secret, so it is not kept.")
     await kit.blobs.put(taken.diff, kind="diff")
     hit("change.kept")
     return ev.ChangeTaken(taken.change, taken.note, taken.flags)
+
+
+def _secret(diff: bytes, kit: RoundKit) -> bool:
+    """Whether a diff holds the value of a secret: then it is kept nowhere, whoever wrote it."""
+    return kit.redaction.contains(diff.decode(errors="backslashreplace"))
 
 
 async def _began(s: RoundState, kit: RoundKit) -> int:
@@ -232,11 +237,18 @@ async def moved(s: RoundState) -> str:
 
 
 async def edited(s: RoundState, command: EditApproval, kit: RoundKit) -> ev.ApprovalEdited:
-    """The operator's diff, applied to the base of the change, as what is asked for now."""
+    """The operator's diff, applied to the base of the change, as what is asked for now. Raises ApprovalError."""
     assert s.request is not None
     assert s.change is not None
     diff = (command.diff or "").encode("utf-8", "surrogateescape")
-    made, whole = await _apart(change.replace, Path(s.spec.workspace), s.change, diff)
+
+    def check(whole: bytes) -> None:
+        if _secret(whole, kit):
+            raise ApprovalError(
+                "The edited diff holds the value of a secret, so it is not kept.", "Edit again without it."
+            )
+
+    made, whole = await _apart(change.replace, Path(s.spec.workspace), s.change, diff, check)
     await kit.blobs.put(whole, kind="diff")
     trial = replace(s.request, change=made)
     proposal = card.proposal(s, made)
