@@ -128,9 +128,11 @@ def discard(workspace: Path, path: Path) -> None:
 
 def drop(workspace: Path, change: Change) -> None:
     """Delete the branch of a change of which nothing will come; one that moved since, or is checked out, stays."""
+    ref = f"refs/heads/{change.branch}"
     with index(git.checkout(workspace)) as ix:
-        if not checked_out(ix, change.branch):
-            ix.run("update-ref", "-d", f"refs/heads/{change.branch}", change.commit)
+        there = ix.commit_of(ref)
+        if _ours(ix, change, there) and not checked_out(ix, change.branch):
+            ix.run("update-ref", "-d", ref, there)
 
 
 def checked_out(ix: Index, branch: str) -> tuple[Path, ...]:
@@ -190,13 +192,25 @@ def _move(ix: Index, change: Change, commit: str) -> None:
     ref, there = f"refs/heads/{change.branch}", ix.commit_of(f"refs/heads/{change.branch}")
     if there == commit:
         return
-    if there not in ("", change.commit):
+    if there and not _ours(ix, change, there):
         raise ApprovalError(f"The branch {change.branch} was changed by somebody else.", "Deny the change, or land it.")
     if where := checked_out(ix, change.branch):
         raise ApprovalError(f"The branch {change.branch} is checked out in {where[0]}.", "Switch to another one there.")
     said = ix.run("update-ref", "-m", "harness-tui: edited", ref, commit, there)
     if said.code:
         raise ApprovalError(f"The branch {change.branch} was not moved: {git.explain(said.wrong)}.", "Try again.")
+
+
+def _ours(ix: Index, change: Change, there: str) -> bool:
+    """Whether that commit is the change, or an edit of it with which an engine died before it was on record.
+
+    Of an edit all but the files is as it was, who committed it and when too: nobody else's commit is like that.
+    """
+    if there in ("", change.commit):
+        return bool(there)
+    form = "--format=%P%n%an%n%ae%n%at%n%cn%n%ce%n%ct%n%B"
+    one, other = (ix.run("log", "-1", "--encoding=UTF-8", form, each) for each in (there, change.commit))
+    return one.code == other.code == 0 and one.out == other.out
 
 
 def _edited(ix: Index, base: str, diff: bytes) -> str:

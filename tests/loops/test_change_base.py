@@ -176,6 +176,18 @@ def test_a_branch_that_is_somebody_elses_now_is_left_alone(
     assert old.branch in repository.git("branch")
 
 
+def test_what_somebody_amended_is_theirs_too(repository: Repository, made: tuple[Change, bytes]) -> None:
+    old = made[0]
+    repository.git("checkout", "-q", old.branch)
+    (repository.folder / "a.txt").write_text("amended\n")
+    repository.git("commit", "-q", "-a", "--amend", "--no-edit")
+    repository.git("checkout", "-q", "main")
+    with pytest.raises(ApprovalError, match="somebody else"):
+        change.replace(repository.folder, old, made[1].replace(b"+second", b"+edited"))
+    change.drop(repository.folder, old)
+    assert old.branch in repository.git("branch")
+
+
 # -- afterwards -----------------------------------------------------------------------------------------------------
 
 
