@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from ..domain import events as ev
 from ..domain.codec import encode
 from ..domain.errors import Conflict, HarnessError
-from ..domain.events import Envelope, Write, root_of
+from ..domain.events import Envelope, Event, Write, needs_power, root_of
 from ..domain.fold import Views
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
+from . import tables
 from .tables import Group
 
 _encode_row = msgspec.json.Encoder().encode
+
+_BLOBS: dict[type[Event], Callable[[Any], str]] = {
+    ev.FrameCaptured: lambda event: event.sha,
+    ev.ToolFinished: lambda event: event.blob,
+    ev.ChangeTaken: lambda event: event.change.diff if event.change else "",
+    ev.ApprovalEdited: lambda event: event.change.diff if event.change else "",
+}
+"""Events that name a blob, and which."""
 
 
 class Unfit(HarnessError):
@@ -26,19 +36,20 @@ class Unfit(HarnessError):
 class Append:
     """One call of `append`: encoded, waiting for the writer, answered through `done`."""
 
-    __slots__ = ("at", "done", "envelopes", "power", "rows", "writes")
+    __slots__ = ("at", "done", "encoded", "envelopes", "power", "writes")
 
     def __init__(self, writes: Sequence[Write], at: int) -> None:
         """Encode on the caller's time; `at` in us. Raises what encoding raises, with nothing changed."""
         self.writes = writes
         self.at = at
-        self.rows: list[tuple[str, int, int, int, bytes, ev.Event]] = []
-        """(run, seq, at, kind, body, event)"""
+        self.encoded: list[tuple[int, bytes]] = []
+        """(kind, body) of every event, in the order of the writes."""
         self.power = False
         for write in writes:
-            for seq, event in enumerate(write.events, write.expected + 1):
-                self.rows.append((write.run, seq, at, *encode(event), event))
-                self.power = self.power or ev.needs_power(event)
+            for event in write.events:
+                self.encoded.append(encode(event))
+                if needs_power(event):
+                    self.power = True
         self.envelopes: list[Envelope] = []
         self.done: asyncio.Future[list[Envelope]] = asyncio.get_running_loop().create_future()
 
@@ -46,12 +57,13 @@ class Append:
         """What it makes of the heads of its runs. Raises Conflict if it was meant for other ones."""
         heads: dict[str, int] = {}
         for write in self.writes:
-            head = heads[write.run] if write.run in heads else known.get(write.run, 0)
+            run = write.run
+            head = heads[run] if run in heads else known.get(run, 0)
             if head != write.expected:
                 raise Conflict(
-                    f"Run {write.run} is at event {head}, not at {write.expected}.", "Read it again and decide anew."
+                    f"Run {run} is at event {head}, not at {write.expected}.", "Read it again and decide anew."
                 )
-            heads[write.run] = head + len(write.events)
+            heads[run] = head + len(write.events)
         return heads
 
     def fail(self, error: Exception) -> None:
@@ -67,13 +79,16 @@ class State:
         self.views.track = True
         self.ids: dict[str, int] = {}
         self.loaded: set[str] = set()
+        self.open: set[str] = set()
+        """Runs in memory whose stored row says that they have not ended."""
 
     def reset(self, ids: dict[str, int], rows: Iterable[Row], pos: int) -> None:
         """Start from what is stored. `views` stays the same object: others hold it."""
         vars(self.views).update(vars(Views()), track=True)
-        self.views.load(rows, pos)
         self.ids = ids
-        self.loaded = {root_of(run) for run in self.views.runs} | set(self.views.loops)
+        self.loaded, self.open = set(), set()
+        self._load(rows, pos)
+        self.loaded.update(map(root_of, self.views.runs), self.views.loops)
 
     def missing(self, batch: list[Append]) -> dict[str, int]:
         """Root runs the batch writes to whose rows are stored and not in memory: uid -> number."""
@@ -81,43 +96,52 @@ class State:
         return {root: self.ids[root] for root in roots if root in self.ids}
 
     def add(self, roots: Iterable[str], rows: Iterable[Row]) -> None:
-        self.views.load(rows, self.views.pos)
+        self._load(rows, self.views.pos)
         self.loaded.update(roots)
+
+    def _load(self, rows: Iterable[Row], pos: int) -> None:
+        rows = list(rows)
+        self.views.load(rows, pos)
+        self.open.update(row.id for row in rows if isinstance(row, RunRow) and not row.ended)
 
     def form(self, batch: list[Append], epoch: int) -> Group:
         """Fold the batch and make it one group. Raises Unfit; then `views` is to be reset."""
         group = Group(epoch, power=any(item.power for item in batch))
         fresh: dict[str, int] = {}
+        ids, apply, events = self.ids, self.views.apply, group.events
         pos = self.views.pos
         for item in batch:
-            item.envelopes = []
-            for run, seq, at, kind, body, event in item.rows:
-                pos += 1
-                envelope = Envelope(pos, run, seq, at, event)
-                group.events.append((pos, self.ids.get(run) or self._number(run, fresh), seq, at, kind, body))
-                try:
-                    self.views.apply(envelope)
-                except Exception as error:
-                    name = ev.name_of(event)
-                    raise Unfit(f"The event {name} does not fit run {run}: {type(error).__name__}({error}).") from error
-                item.envelopes.append(envelope)
-                if isinstance(event, ev.FrameCaptured):
-                    group.blobs.append((event.sha,))
-                elif isinstance(event, ev.ToolFinished) and event.blob:
-                    group.blobs.append((event.blob,))
-                elif isinstance(event, ev.ChangeTaken | ev.ApprovalEdited) and event.change:
-                    group.blobs.append((event.change.diff,))
+            at, encoded = item.at, iter(item.encoded)
+            item.envelopes = envelopes = []
+            for write in item.writes:
+                run, seq = write.run, write.expected
+                number = ids.get(run) or self._number(run, fresh)
+                for event, (kind, body) in zip(write.events, encoded, strict=False):
+                    pos += 1
+                    seq += 1
+                    envelope = Envelope(pos, run, seq, at, event)
+                    events.append((pos, number, seq, at, kind, body))
+                    try:
+                        apply(envelope)
+                    except Exception as error:
+                        why = f"{type(error).__name__}({error})"
+                        raise Unfit(f"The event {ev.name_of(event)} does not fit run {run}: {why}.") from error
+                    envelopes.append(envelope)
+                    if (sha_of := _BLOBS.get(type(event))) and (sha := sha_of(event)):
+                        group.blobs.append((sha,))
         self.collect(group, fresh)
         return group
 
     def _number(self, run: str, fresh: dict[str, int]) -> int:
         """A local number for a new stream, and for its root if that is new too."""
+        ids = self.ids
         root = root_of(run)
-        for uid in dict.fromkeys((root, run)):
-            if uid not in self.ids:
-                self.ids[uid] = fresh[uid] = len(self.ids) + 1
+        if root not in ids:
+            ids[root] = fresh[root] = len(ids) + 1
+        if run not in ids:
+            ids[run] = fresh[run] = len(ids) + 1
         self.loaded.add(root)
-        return self.ids[run]
+        return ids[run]
 
     def collect(self, group: Group, fresh: dict[str, int]) -> None:
         """The last state of each changed row; new streams without a row get a bare entry."""
@@ -126,8 +150,14 @@ class State:
             body = _encode_row(row) if row is not None else b""
             match row:
                 case RunRow():
-                    fresh.pop(key, None)
-                    group.runs.append((ids[key], key, ids[root_of(key)], row.ended, body))
+                    entry = (ids[key], key, ids[root_of(key)], row.ended, body)
+                    if fresh.pop(key, 0):
+                        group.streams.append(entry)
+                    elif key in self.open and not row.ended:
+                        group.runs.append(entry)
+                    else:
+                        group.turned.append(entry)
+                    (self.open.discard if row.ended else self.open.add)(key)
                 case ApprovalRow():
                     live = row.open or row.state in ("approved", "executing")
                     group.approvals.append((key, ids[root_of(row.run)], live, body))
@@ -148,5 +178,7 @@ class State:
                     group.settled.append((key,))
                 case None:
                     raise Unfit(f"The fold dropped {table} {key}; only holds may go.")
-        group.runs += [(number, uid, ids[root_of(uid)], 0, None) for uid, number in fresh.items()]
-        group.runs.sort()
+        for uid, number in fresh.items():
+            root = ids[root_of(uid)]
+            group.streams.append((number, uid, root, 0 if root == number else tables.BARE, None))
+        group.streams.sort()

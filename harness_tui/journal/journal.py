@@ -57,6 +57,7 @@ class Journal:
         self._open = True
         self._wake = asyncio.Event()
         self._pages = 0
+        self._power: bool | None = None
         self._quiet: asyncio.TimerHandle | None = None
         self._busy = False
         self._listeners: list[Listener] = []
@@ -112,9 +113,9 @@ class Journal:
         self._listeners.append(fn)
         return lambda: self._listeners.remove(fn) if fn in self._listeners else None
 
-    async def stream(self, run: str) -> list[Envelope]:
-        """One run's own stream, without its children's."""
-        return await self._lane.run(partial(tables.stream, uid=run))
+    async def stream(self, run: str, after: int = 0, limit: int | None = None) -> list[Envelope]:
+        """One run's own stream, without its children's: events with seq > after, `limit` at most (None: all)."""
+        return await self._lane.run(partial(tables.stream, uid=run, after=after, limit=limit))
 
     async def tail(self, after: int = 0, root: str = "", limit: int = 500) -> list[Envelope]:
         """Events with pos > after in commit order: of the run `root` and all under it, or of all runs ("")."""
@@ -193,20 +194,25 @@ class Journal:
         try:
             await self._know(batch)
             group = self._state.form(batch, self.epoch)
-            await self._lane.run(partial(tables.commit, group=group))
+            group.switch = group.power is not self._power
+            await self._lane.run(partial(tables.commit, group=group), then=partial(self._answer, batch))
         except Exception as error:
             await self._undo(batch, error)
             return
+        self._power = group.power
+        self._pages += group.pages()
+        self._busy = True
+        if self._quiet is None:
+            self._quiet = asyncio.get_running_loop().call_later(IDLE, self._look_idle)
+
+    def _answer(self, batch: list[Append]) -> None:
+        """The batch is committed: its callers go on a turn before the writer does, and so get into its next group."""
         envelopes: list[Envelope] = []
         for item in batch:
             if not item.done.done():
                 item.done.set_result(item.envelopes)
             envelopes += item.envelopes
         self._tell(envelopes)
-        self._pages += group.pages()
-        self._busy = True
-        if self._quiet is None:
-            self._quiet = asyncio.get_running_loop().call_later(IDLE, self._look_idle)
 
     def _tell(self, envelopes: list[Envelope]) -> None:
         for listener in tuple(self._listeners):
@@ -246,6 +252,7 @@ class Journal:
         Heads and rows are right again before anybody is told.
         """
         self._stale = True
+        self._power = None
         poison = isinstance(error, sqlite3.IntegrityError | Unfit)
         if poison and len(batch) > 1:
             self._queue.extendleft(reversed(batch))

@@ -88,9 +88,9 @@ class Reader:
         """Events with pos > after in commit order: of the run `root` and all under it, or of all runs ("")."""
         return self._ask(lambda con: tables.tail(con, after, root, limit), [])
 
-    def stream(self, run: str) -> list[Envelope]:
-        """One run's own stream, without its children's."""
-        return self._ask(lambda con: tables.stream(con, run), [])
+    def stream(self, run: str, after: int = 0, limit: int | None = None) -> list[Envelope]:
+        """As `Journal.stream`."""
+        return self._ask(partial(tables.stream, uid=run, after=after, limit=limit), [])
 
     def check(self) -> list[str]:
         """As `Journal.check`: problems as sentences, none = sound (or nothing there)."""

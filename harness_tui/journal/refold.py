@@ -23,7 +23,7 @@ def refold(con: sqlite3.Connection) -> bool:
                 state.views.apply(envelope)
         for table in ("approval", "budget", "hold", "frame", "round", "slot", *tables.NAMED):
             con.execute(f"DELETE FROM {table}")
-        con.execute("UPDATE run SET body = NULL")
+        con.execute("UPDATE run SET body = NULL, ended = iif(id = root, 0, ?)", (tables.BARE,))
         group = tables.Group(0)
         state.collect(group, {})
         group.approvals.sort(key=lambda row: state.views.approvals[row[0]].requested)

@@ -57,6 +57,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE slot(loop TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(loop, at))"
         " WITHOUT ROWID",
     ),
+    (
+        # A run may fan out to thousands of streams without a row: none of them is looked for by its root, nor open.
+        "UPDATE run SET ended = -1 WHERE body IS NULL AND id <> root",
+        "DROP INDEX run_root",
+        "CREATE INDEX run_root ON run(root) WHERE ended >= 0",
+    ),
 )
 """Statements that lead from schema n to n + 1; the number is `PRAGMA user_version`."""
 

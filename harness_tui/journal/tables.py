@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ APPROVALS = 200
 LONG_LOG = 64 * 1024 * 1024
 """Bytes of write-ahead log that are worth a warning."""
 
+BARE = -1
+"""`ended` of a child stream no row is made of: its root's row says whether the tree is read at the start."""
+
 _CHUNKS = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 
 
@@ -39,10 +43,16 @@ class Group(msgspec.Struct):
 
     epoch: int
     power: bool = False
+    switch: bool = True
+    """The level may be another one than that of the last transaction."""
     events: list[tuple[int, int, int, int, int, bytes]] = []
     """(pos, run, seq, at, kind, body)"""
+    streams: list[tuple[int, str, int, int, bytes | None]] = []
+    """(id, uid, root, ended, body) of streams the table has no entry of."""
     runs: list[tuple[int, str, int, int, bytes | None]] = []
-    """(id, uid, root, ended, body)"""
+    """The same of rows that were open and still are."""
+    turned: list[tuple[int, str, int, int, bytes | None]] = []
+    """The same of rows that ended, opened again, or came into being some time after their stream."""
     approvals: list[tuple[str, int, int, bytes]] = []
     budgets: list[tuple[str, int | None, bytes]] = []
     holds: list[tuple[str, int, bytes]] = []
@@ -58,14 +68,15 @@ class Group(msgspec.Struct):
 
     def pages(self) -> int:
         """About how many pages of WAL this takes: bodies, and a leaf of each tree that is touched."""
-        size = sum(len(row[5]) for row in self.events) + sum(len(row[4] or b"") for row in self.runs)
-        return size // 2048 + 2 * len(self.runs) + len(self.budgets) + 4
+        runs = [*self.streams, *self.runs, *self.turned]
+        size = sum(len(row[5]) for row in self.events) + sum(len(row[4] or b"") for row in runs)
+        return size // 2048 + 2 * len(runs) + len(self.budgets) + 4
 
 
 def commit(con: sqlite3.Connection, group: Group) -> None:
     """Write a group in one transaction, all or nothing. Raises sqlite3.Error, StaleEngine."""
-    # The level cannot change inside a transaction; re-preparing this pragma costs 1.5 us.
-    con.execute(f"PRAGMA synchronous = {'FULL' if group.power else 'NORMAL'}")
+    if group.switch:  # which is impossible inside a transaction
+        con.execute(f"PRAGMA synchronous = {'FULL' if group.power else 'NORMAL'}")
     con.execute("BEGIN IMMEDIATE")
     try:
         if con.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0] != group.epoch:
@@ -83,10 +94,11 @@ def commit(con: sqlite3.Connection, group: Group) -> None:
 
 def write_rows(con: sqlite3.Connection, group: Group) -> None:
     """The view rows of a group; the caller holds the transaction."""
-    # Only the end of a run changes what is indexed; saying so saves a page of log in every other transaction.
-    still_open, ended = [row for row in group.runs if not row[3]], [row for row in group.runs if row[3]]
-    _insert(con, "run VALUES", 5, still_open, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
-    _insert(con, "run VALUES", 5, ended, "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body")
+    # Only the end of a run changes what is indexed; saying so saves pages of log in every other transaction.
+    turned = "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body"
+    _insert(con, "run VALUES", 5, group.streams)
+    _insert(con, "run VALUES", 5, group.runs, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
+    _insert(con, "run VALUES", 5, group.turned, turned)
     _insert(
         con,
         "approval(id, run, live, body) VALUES",
@@ -119,7 +131,7 @@ def _insert(
     start = 0
     while start < len(rows):
         size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - start)
-        values = [value for row in rows[start : start + size] for value in row]
+        values = tuple(chain.from_iterable(rows[start : start + size]))
         con.execute(_statement(into, columns, size, conflict), values)
         start += size
 
@@ -199,7 +211,7 @@ def trees(con: sqlite3.Connection, roots: Iterable[int]) -> list[Row]:
         return [body for (body,) in con.execute(sql.format("IN (SELECT value FROM json_each(?))"), given).fetchall()]
 
     return [
-        *map(_run, bodies("SELECT body FROM run WHERE root {} AND body IS NOT NULL ORDER BY id")),
+        *map(_run, bodies("SELECT body FROM run WHERE root {} AND ended >= 0 AND body IS NOT NULL ORDER BY id")),
         *map(_approval, bodies("SELECT body FROM approval WHERE run {} ORDER BY n")),
         *map(_budget, bodies("SELECT body FROM budget WHERE run {}")),
         *map(_hold, bodies("SELECT body FROM hold WHERE run {}")),
@@ -301,9 +313,10 @@ def _open(rows: Iterable[tuple[int, str, int, int, int, bytes]]) -> list[Envelop
     return [Envelope(pos, uid, seq, at, decode(kind, body)) for pos, uid, seq, at, kind, body in rows]
 
 
-def stream(con: sqlite3.Connection, uid: str) -> list[Envelope]:
-    """One run's own stream, in order."""
-    return _open(con.execute(f"{_EVENTS} WHERE run.uid = ? ORDER BY seq", (uid,)).fetchall())
+def stream(con: sqlite3.Connection, uid: str, after: int = 0, limit: int | None = None) -> list[Envelope]:
+    """One run's own stream in order: events with seq > after, `limit` at most (None: all)."""
+    page = (uid, after, -1 if limit is None else limit)
+    return _open(con.execute(f"{_EVENTS} WHERE run.uid = ? AND seq > ? ORDER BY seq LIMIT ?", page).fetchall())
 
 
 def tail(con: sqlite3.Connection, after: int, root: str, limit: int) -> list[Envelope]:
