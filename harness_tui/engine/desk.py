@@ -23,11 +23,11 @@ class Round(Protocol):
     """A round of a loop whose change, or whose effect in doubt, waits."""
 
     async def decide(self, word: Decided | Resolved) -> bool:
-        """Apply a decision; False when the request no longer waits. Returns after it is durable."""
+        """Apply a decision; False when the request no longer waits as it was shown. Returns after it is durable."""
         ...
 
-    async def edit(self, command: EditApproval) -> Reply:
-        """Put the operator's diff in the place of the maker's; answers the new digest. Raises HarnessError."""
+    async def edit(self, command: EditApproval) -> str:
+        """Put the operator's diff in the place of the maker's; the new digest, "" = too late. Raises HarnessError."""
         ...
 
 
@@ -78,10 +78,11 @@ class Desk:
         if (command.diff is None) == (row.kind == "change") or (command.arguments is None) == (row.kind == "action"):
             what = "the diff of its change" if row.kind == "change" else "the arguments of its call"
             raise UsageError(f"{row.id} is edited by {what}, and by nothing else.")
+        shown, digest = row.digest, ""
         if waits := self._round(row):
-            return await waits.edit(replace(command, digest=row.digest))
-        shown, driver = row.digest, self._supervisor.driver(row.run)
-        digest = await driver.edit(row.id, shown, command.by, command.arguments or {}) if driver else ""
+            digest = await waits.edit(replace(command, digest=shown))
+        elif driver := self._supervisor.driver(row.run):
+            digest = await driver.edit(row.id, shown, command.by, command.arguments or {})
         if not digest:
             raise self._too_late(row.id, shown)
         return Reply(row.id, f"{row.id} is edited and waits under its new digest {digest[:16]}.", digest)

@@ -19,7 +19,7 @@ from ..domain.loop import card
 from ..domain.loop import round as rd
 from ..domain.loop.spec import LoopSpec
 from ..journal.failpoints import hit
-from ..port.commands import EditApproval, Reply
+from ..port.commands import EditApproval
 from . import work
 from .kit import RoundKit
 
@@ -258,9 +258,9 @@ class RoundDriver:
     # -- from outside ----------------------------------------------------------------------------------------------
 
     async def decide(self, word: Decided | Resolved) -> bool:
-        """Apply a decision; False when the request no longer waits here. Returns after it is durable.
+        """Apply a decision; False when the request no longer waits here, or shows another digest now.
 
-        Raises ApprovalError for a change whose base has moved since.
+        Returns after it is durable. Raises ApprovalError for a change whose base has moved since.
         """
         await self._loaded.wait()
         async with self._lock:
@@ -279,7 +279,7 @@ class RoundDriver:
         if s.request is None or s.decided is not None or word.approval != s.request.id:
             return ()
         if word.digest != (s.edited or s.request).digest:
-            raise _edited(s, word.approval)
+            return ()
         if word.decision == "approved" and (moved := await work.moved(s)):
             raise ApprovalError(
                 f"{word.approval} was not approved: {moved}.",
@@ -290,19 +290,20 @@ class RoundDriver:
             raise ApprovalError(f"{word.approval} was not approved, and waits on: {hindered}")
         return [ev.ApprovalDecided(word.approval, word.decision, word.by, word.digest, word.reason)]
 
-    async def edit(self, command: EditApproval) -> Reply:
-        """Put the operator's diff in the place of the maker's; it waits on, under its new digest."""
+    async def edit(self, command: EditApproval) -> str:
+        """Put the operator's diff in the place of the maker's, to wait on under its own digest.
+
+        Returns that digest after it is durable; "" when the request no longer waits, or not under the command's
+        digest. Raises ApprovalError for a diff that will not do.
+        """
         await self._loaded.wait()
         async with self._lock:
             s = self.state
-            if s.request is None or s.decided is not None:
-                raise _settled(s, command.approval)
-            if command.digest and not (s.edited or s.request).digest.startswith(command.digest):
-                raise _edited(s, command.approval)
+            if s.request is None or s.decided is not None or command.digest != (s.edited or s.request).digest:
+                return ""
             edited = await work.edited(s, command, self.kit)
             await self._write([edited])
-        said = f"{command.approval} is edited and waits under its new digest {edited.digest[:16]}."
-        return Reply(command.approval, said, edited.digest)
+        return edited.digest
 
     async def cancel(self, by: str, reason: str) -> bool:
         """End the round; False when it is over, only waits, or its action has begun."""
@@ -346,21 +347,6 @@ def _resolved(s: rd.RoundState, word: Resolved) -> Sequence[Event]:
         receipt = ev.Receipt(s.spec.action.do, said, s.action.digest if s.action else "") if ok else None
         events.append(ev.ActionFinished(ok, said, receipt))
     return events
-
-
-def _edited(s: rd.RoundState, approval: str) -> ApprovalError:
-    by = f" by {s.edited.by}" if s.edited else ""
-    return ApprovalError(
-        f"{approval} was edited{by} meanwhile and has another digest.",
-        f"Look again: harness-tui approvals show {approval}",
-    )
-
-
-def _settled(s: rd.RoundState, approval: str) -> ApprovalError:
-    if isinstance(s.decided, ev.ApprovalDecided):
-        word = s.decided.decision.replace("_", " ")
-        return ApprovalError(f"{approval} was already decided by {s.decided.by}: it is {word}.")
-    return ApprovalError(f"{approval} can no longer be edited.")
 
 
 def _alike(one: ev.Change | None, other: ev.Change | None) -> bool:

@@ -182,14 +182,15 @@ class Waits:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.digest = "d" * 64
 
     async def decide(self, word: Decided | Resolved) -> bool:
         self.heard.append(word)
         return True
 
-    async def edit(self, command: EditApproval) -> Reply:
+    async def edit(self, command: EditApproval) -> str:
         self.heard.append(command)
-        return Reply(command.approval, "edited", "d" * 64)
+        return self.digest
 
 
 async def test_what_a_round_asked_is_decided_and_edited_by_the_round(engine: Engine) -> None:
@@ -200,7 +201,8 @@ async def test_what_a_round_asked_is_decided_and_edited_by_the_round(engine: Eng
     views.rounds["l3/2"] = None  # type: ignore[assignment]
     desk = Desk(lambda: views, engine._supervisor, ManualClock(0), {"l3/2": waits}.get)
     reply = await desk.edit(EditApproval("A-1", "AB" * 8, "ops", diff="x"))
-    assert reply.digest == "d" * 64
+    assert (reply.id, reply.digest) == ("A-1", "d" * 64)
+    assert reply.text == f"A-1 is edited and waits under its new digest {'d' * 16}."
     await desk.decide(Decide("A-1", change.digest, "pushed_back", "ops", "smaller"))
     await desk.resolve(Resolve("A-2", doubt.digest, "again", "ops"))
     assert [type(word) for word in waits.heard] == [EditApproval, Decided, Resolved]
@@ -209,6 +211,9 @@ async def test_what_a_round_asked_is_decided_and_edited_by_the_round(engine: Eng
         await desk.edit(EditApproval("A-1", change.digest, "ops", {"a": 1}))
     with pytest.raises(ApprovalError, match=r"in doubt: what may have happened cannot be edited\. Use: .* resolve A-2"):
         await desk.edit(EditApproval("A-2", doubt.digest, "ops", {"a": 1}))
+    waits.digest = ""
+    with pytest.raises(ApprovalError, match="A-1 can no longer be decided"):
+        await desk.edit(EditApproval("A-1", change.digest, "ops", diff="x"))
     gone = Desk(lambda: views, engine._supervisor, ManualClock(0), lambda _: None)
     with pytest.raises(ApprovalError, match="can no longer be decided"):
         await gone.edit(EditApproval("A-1", change.digest, "ops", diff="x"))
