@@ -7,6 +7,7 @@ from typing import Any
 
 from . import events as ev
 from . import governance, spending
+from .dag import fold as dags
 from .events import Envelope, root_of
 from .loop import fold as loops
 from .loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
@@ -120,6 +121,15 @@ class Views:
             self.touch("run", row.id, row)
         return rows
 
+    def above(self, uid: str) -> list[RunRow]:
+        """The rows `both` gives, and that of the graph whose job the run is: what is spent counts there too."""
+        rows = self.both(uid)
+        graph = self.runs.get(rows[-1].parent) if rows and rows[-1].job else None
+        if graph:
+            self.touch("run", graph.id, graph)
+            rows.append(graph)
+        return rows
+
     def budget(self, scope: str) -> BudgetRow:
         row = self.budgets.get(scope)
         if row is None:
@@ -133,7 +143,8 @@ def _run_started(v: Views, e: Envelope, x: ev.RunStarted) -> None:
     spec = x.spec
     row = RunRow(
         id=e.run,
-        parent=spec.parent,
+        parent=spec.parent or spec.dag,
+        job=spec.job,
         title=spec.title or spec.task.prompt[:80],
         workspace=spec.workspace,
         started=e.at,
@@ -245,6 +256,7 @@ def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
         arguments=x.arguments,
         change=x.change,
         why=x.why,
+        paper=x.paper,
     )
     if x.kind == "in_doubt":
         v.executed(e.run, x.call, "in_doubt")
@@ -252,7 +264,8 @@ def _approval_requested(v: Views, e: Envelope, x: ev.ApprovalRequested) -> None:
     v.touch("approval", x.id, request)
     for row in v.both(e.run):
         row.waits = x.id
-        row.state = "in_doubt" if x.kind == "in_doubt" else "waiting"
+        if row.kind != "dag":  # its other jobs go on
+            row.state = "in_doubt" if x.kind == "in_doubt" else "waiting"
         row.last = f"waits for {x.id}"
     loops.asked(v, e, request)
 
@@ -266,7 +279,7 @@ def _decided(v: Views, e: Envelope, approval: str, state: str, by: str, reason: 
     for row in v.both(e.run):
         if row.waits == approval:
             row.waits = ""
-            row.state = "running"
+            row.state = "running" if row.kind != "dag" else row.state
         row.last = f"{approval} {state}" + (f" by {by}" if by else "")
     loops.decided(v, e, request)
 
@@ -359,4 +372,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Views, Envelope, Any], None]] = {
     **spending.HANDLERS,
     **governance.HANDLERS,
     **loops.HANDLERS,
+    **dags.HANDLERS,
 }

@@ -13,6 +13,7 @@ MAX_INTERRUPTIONS = 5
 
 UNVERIFIED = "nothing verified the claim"
 OF_A_ROUND = "done; its round judges it"
+OF_A_GRAPH = "done; its graph judges it"
 
 
 class RunState(msgspec.Struct):
@@ -86,8 +87,9 @@ def outcome(a: AttemptState, state: str) -> ev.AttemptEnded:
 
 def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
     """How the run ends after `last`, or None when another attempt is due."""
-    # What a loop's maker did in its own worktree is a proposal: others verify it.
-    acted = not s.spec.proposes and (last.acted or any(e.acted for e in s.ended))
+    # What a loop's maker did in its own worktree is a proposal, and a graph has jobs that verify: others judge it.
+    judged = s.spec.proposes or s.spec.dag
+    acted = not judged and (last.acted or any(e.acted for e in s.ended))
     if s.cancel or last.stopped_by == "cancelled":
         why = f"cancelled by {s.cancel.by}" if s.cancel else last.reason
         return ev.RunFinished("cancelled", None, why, last.claim, "cancelled", 8)
@@ -110,7 +112,7 @@ def conclude(s: RunState, last: ev.AttemptEnded) -> ev.RunFinished | None:
         if acted or limited:
             why = last.reason if limited else UNVERIFIED
             return ev.RunFinished("failed", False, why, last.claim, last.stopped_by, 3 if limited else 1)
-        why = OF_A_ROUND if s.spec.parent else UNVERIFIED
+        why = OF_A_ROUND if s.spec.parent else OF_A_GRAPH if s.spec.dag else UNVERIFIED
         return ev.RunFinished("succeeded", None, why, last.claim, last.stopped_by, 0)
     counted = sum(not e.interrupted for e in s.ended) + 1
     if last.fatal or counted >= s.spec.attempts:

@@ -39,7 +39,7 @@ def _model_requested(v: Views, e: Envelope, x: ev.ModelRequested) -> None:
 def _model_consulted(v: Views, e: Envelope, x: ev.ModelConsulted) -> None:
     for scope in x.scopes:
         _spent(v, e, scope, x.usage.total, x.usd or 0, x.mark)
-    for row in v.both(e.run):
+    for row in v.above(e.run):
         row.usage = row.usage + x.usage
         _paid(row, x.model, x.usage.total, x.usd, x.mark)
 
@@ -77,7 +77,7 @@ def _book(settled: list[tuple[int, int, int]], at: int, spent: int, usd: int) ->
 
 def _model_answered(v: Views, e: Envelope, x: ev.ModelAnswered) -> None:
     _settle(v, e, x.call, x.usage.total, x.usd, x.mark)
-    for row in v.both(e.run):
+    for row in v.above(e.run):
         row.usage = row.usage + x.usage
         _paid(row, x.model or row.model, x.usage.total, x.usd, x.mark)
         row.last = "model answered"
@@ -98,12 +98,12 @@ def _paid(row: RunRow, model: str, tokens: int, usd: int | None, mark: Mark) -> 
 def _model_failed(v: Views, e: Envelope, x: ev.ModelFailed) -> None:
     mark: Mark = "unknown" if x.spent and x.usd is None else "estimated" if x.spent else "reported"
     _settle(v, e, x.call, x.spent, x.usd if x.spent else 0, mark)
-    for row in v.both(e.run):
+    for row in v.above(e.run):
         row.usage = row.usage + Usage(input=x.spent)
         if x.spent:
             _paid(row, row.model, x.spent, x.usd, mark)
         row.last = x.error
-        if x.retry_at:
+        if x.retry_at and row.kind != "dag":
             row.state, row.retry_at = "waiting" if x.retry_at - e.at >= LONG_WAIT else "retrying", x.retry_at
 
 

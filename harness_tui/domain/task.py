@@ -253,6 +253,18 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     env_file: str = ""
 
 
+class Script(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call that was decided on before the run: nobody is asked what to do.
+
+    Attributes:
+        approved: the plan an operator approved it as part of (SHA-256): exactly this call runs without asking again.
+    """
+
+    tool: str
+    arguments: dict[str, Any] = {}
+    approved: str = ""
+
+
 class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything that executes a run, with the journal and the vault: nothing else is needed in memory.
 
@@ -266,6 +278,9 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
             the round's own worktree.
         base: branch that worktree is made of, where there is one; "" = what the workspace has checked out.
         proposes: what it changes in that worktree is only a proposal, so it need not ask for it.
+        dag: the graph's run it is an attempt of, or ""; `job` of which job, `a#1`.
+        script: the one call it makes instead of asking a model.
+        given: long texts it may read as `result:NAME`, by that name: their SHA-256.
     """
 
     task: TaskFile
@@ -282,9 +297,14 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     parent: str = ""
     base: str = ""
     proposes: bool = False
+    dag: str = ""
+    job: str = ""
+    script: Script | None = None
+    given: dict[str, str] = {}
 
 
 def scopes_of(spec: RunSpec, run: str, day: str) -> tuple[str, ...]:
     """What a model call of a root run is reserved in, the nearest limit first."""
     loop = (f"round:{spec.parent}", f"{spec.parent.partition('/')[0]}:{day}") if spec.parent else ()
-    return (f"run:{run}", *loop, f"day:{day}")
+    graph = (f"run:{spec.dag}",) if spec.dag else ()
+    return (f"run:{run}", *loop, *graph, f"day:{day}")

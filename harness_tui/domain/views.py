@@ -25,8 +25,9 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     """One run. A root row carries the sums over its attempts; an attempt's row its own share.
 
     Attributes:
-        kind: "agent" (root) or "attempt".
-        parent: of an attempt its root; of a loop's maker or checker the round.
+        kind: "agent" (root), "attempt", or "dag" (a graph of jobs).
+        parent: of an attempt its root; of a loop's maker or checker the round; of a job's attempt the graph's run.
+        job: of a job's attempt, `a#1`.
         state: running | waiting | retrying | in_doubt | succeeded | failed | cancelled.
         started, ended: us; ended 0 = open.
         may: risk class -> acts | asks | cannot.
@@ -40,6 +41,7 @@ class RunRow(msgspec.Struct, omit_defaults=True):
         retry_at: us, while retrying, and while waiting for a model that asked for patience.
         usd: nano-dollars known to be spent; `mark` says how sure the sum is, "unknown" that part of it is missing.
         models: what each model that answered took its share of.
+        jobs: of a graph, by the word they ended with, and `all` of them.
     """
 
     id: str
@@ -80,6 +82,8 @@ class RunRow(msgspec.Struct, omit_defaults=True):
     exit: int = 0
     error: str = ""
     stage: int | None = None
+    job: str = ""
+    jobs: dict[str, int] = {}
 
     @property
     def open(self) -> bool:
@@ -107,8 +111,8 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
         stream: the attempt, or the round, that asked.
         run: the root run, or the round of a loop.
         state: requested | approved | denied | pushed_back | expired | withdrawn | executing | done | failed | in_doubt.
-        kind: "action", "change", or "in_doubt" (decided by h / n / r r, never by a / d).
-        change: of a loop's change of files.
+        kind: "action", "change", "gate", "plan", or "in_doubt" (decided by h / n / r r, never by a / d).
+        change: of a loop's change of files; `paper` the text a plan's change is shown by (SHA-256), or "".
         edited: who put what is shown in the place of what was asked for, or "".
         why: what made it a request.
         resolution: of an in-doubt effect: happened | did_not | again.
@@ -139,6 +143,7 @@ class ApprovalRow(msgspec.Struct, omit_defaults=True):
     change: Change | None = None
     edited: str = ""
     why: str = ""
+    paper: str = ""
 
     @property
     def open(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..domain.dag.spec import DagSpec, Job
 from ..domain.events import Decision
 from ..domain.loop.spec import LoopSpec
 from ..domain.rules import Rule
@@ -176,6 +177,71 @@ class SetLevel(Command, frozen=True, tag="set_level"):
     reason: str = ""
 
 
+class StartDag(Command, frozen=True, tag="start_dag"):
+    """Start a graph of jobs; answers its id. Whoever sends it approves its plan.
+
+    Attributes:
+        secrets: as of `StartRun`.
+    """
+
+    spec: DagSpec
+    jobs: tuple[Job, ...]
+    by: str
+    secrets: dict[str, str] = {}
+
+
+class CancelJob(Command, frozen=True, tag="cancel_job"):
+    """Cancel a job of a graph and everything after it."""
+
+    run: str
+    job: str
+    by: str
+    reason: str = ""
+
+
+class PauseDag(Command, frozen=True, tag="pause_dag"):
+    """Start nothing more, of the run or of the branch that begins with `job`. What is at work ends as it would."""
+
+    run: str
+    by: str
+    reason: str = ""
+    job: str = ""
+
+
+class ResumeDag(Command, frozen=True, tag="resume_dag"):
+    """Go on, with the run or with a branch."""
+
+    run: str
+    by: str
+    job: str = ""
+
+
+class RetryDag(Command, frozen=True, tag="retry_dag"):
+    """Do `job` anew ("" = everything that failed), and of what follows only what is then given something else.
+
+    A run that was over goes on. `feedback` is what the job is told beside its last answer.
+    """
+
+    run: str
+    by: str
+    job: str = ""
+    feedback: str = ""
+
+
+class ReplanDag(Command, frozen=True, tag="replan_dag"):
+    """Change the plan by hand (the operator's word is its approval), or, with nothing to change, ask the planner now.
+
+    Attributes:
+        jobs: to add, or to replace where the id is there; `drop` ids to take out.
+    """
+
+    run: str
+    by: str
+    jobs: tuple[Job, ...] = ()
+    drop: tuple[str, ...] = ()
+    reason: str = ""
+
+
 class StopEngine(Command, frozen=True, tag="stop_engine"):
     """Clean stop: parked and running runs are left for the next engine to continue. now = do not drain."""
 
@@ -198,6 +264,12 @@ AnyCommand = (
     | PauseLoop
     | ResumeLoop
     | SetLevel
+    | StartDag
+    | CancelJob
+    | PauseDag
+    | ResumeDag
+    | RetryDag
+    | ReplanDag
     | AddRule
     | RevokeRule
     | TrustWorkspace

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from ..domain.dag.picture import DagPicture
 from ..domain.events import Envelope
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
@@ -61,6 +62,14 @@ class EnginePort(Protocol):
 
     async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
         """A loop's scheduled times (by its id), newest first."""
+        ...
+
+    async def dag(self, run: str) -> DagPicture:
+        """A graph's run with all its jobs, as of its newest event. Raises UsageError when it is none."""
+        ...
+
+    async def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        """Events of one stream alone (`r20`, an attempt's `r20/a#1`) with seq > after, in order."""
         ...
 
     async def blob(self, sha: str) -> bytes: ...

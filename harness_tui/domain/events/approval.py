@@ -10,7 +10,7 @@ from ..messages import Risk
 from .base import Event
 from .loop import Change
 
-ApprovalKind = Literal["action", "in_doubt", "change"]
+ApprovalKind = Literal["action", "in_doubt", "change", "gate", "plan"]
 Decision = Literal["approved", "denied", "pushed_back"]
 
 
@@ -25,12 +25,14 @@ class ApprovalRequested(Event, frozen=True):
     """A call waits for a decision.
 
     Attributes:
-        kind: "action", "in_doubt" for an effect that started and has no result on record, or "change" of a loop.
+        kind: "action", "in_doubt" for an effect that started and has no result on record, "change" of a loop; "gate"
+            and "plan" of a graph: a job that a person decides, and a wider plan.
         digest: over everything that will run, session and expiry included (64 hex).
         action: the same without session and expiry.
         expires: us; 0 = never.
         selector: what `[approve]` rules are matched against, or "".
         change: of a loop's change of files.
+        paper: SHA-256 of the text that is decided on, where it is longer than facts are (a plan's diff), or "".
         why: what made it a request: the rule, or the gate's reason.
     """
 
@@ -50,6 +52,7 @@ class ApprovalRequested(Event, frozen=True):
     selector: str = ""
     change: Change | None = None
     why: str = ""
+    paper: str = ""
 
 
 class ApprovalDecided(Event, frozen=True):

@@ -36,6 +36,32 @@ from .attempt import (
     Verified,
 )
 from .base import Event
+from .dag import (
+    DagPaused,
+    DagResumed,
+    DagStarted,
+    JobBound,
+    JobDeadLettered,
+    JobDue,
+    JobFailed,
+    JobReused,
+    JobsCancelled,
+    JobsPlanned,
+    JobsReset,
+    JobStarted,
+    JobSucceeded,
+    JobWaits,
+    JobWent,
+    PatchProposed,
+    PlanApplied,
+    PlannerBound,
+    PlannerEnded,
+    PlannerStarted,
+    PlanRefused,
+    RunStopped,
+    TaskFinished,
+    TaskStarted,
+)
 from .engine import (
     BudgetSet,
     EngineRecovered,
@@ -75,6 +101,7 @@ from .run import (
     AttemptLaunched,
     CancelRequested,
     RunFinished,
+    RunReopened,
     RunStarted,
 )
 
@@ -84,6 +111,7 @@ KINDS: dict[int, type[Event]] = {
     3: AttemptEnded,
     4: CancelRequested,
     5: RunFinished,
+    6: RunReopened,
     10: AttemptStarted,
     11: EnvironmentOpened,
     12: EnvironmentClosed,
@@ -141,6 +169,30 @@ KINDS: dict[int, type[Event]] = {
     88: ActionStarted,
     89: ActionFinished,
     90: RolledBack,
+    100: DagStarted,
+    101: PatchProposed,
+    102: JobsPlanned,
+    103: PlanApplied,
+    104: PlanRefused,
+    105: PlannerStarted,
+    106: PlannerBound,
+    107: PlannerEnded,
+    108: JobStarted,
+    109: JobBound,
+    110: JobWaits,
+    111: JobWent,
+    112: JobSucceeded,
+    113: JobFailed,
+    114: JobDue,
+    115: JobDeadLettered,
+    116: JobsCancelled,
+    117: JobReused,
+    118: JobsReset,
+    119: RunStopped,
+    120: DagPaused,
+    121: DagResumed,
+    122: TaskStarted,
+    123: TaskFinished,
 }
 """Frozen registry: the journal stores the number, the wire and exports the name."""
 
@@ -200,20 +252,23 @@ RECORDING = "recording"
 """Flow key under which a run says that its recording ended early, and why."""
 
 
-_DECISIONS = (
-    ApprovalDecided,
-    ApprovalEdited,
-    ApprovalResolved,
-    RuleAdded,
-    RuleRevoked,
-    WorkspaceTrusted,
-    WorkspaceDistrusted,
-    LoopAdded,
-    LoopRemoved,
-    LoopPaused,
-    LoopResumed,
-    LevelSet,
-    ActionStarted,
+_POWER = frozenset(
+    (
+        ApprovalDecided,
+        ApprovalEdited,
+        ApprovalResolved,
+        RuleAdded,
+        RuleRevoked,
+        WorkspaceTrusted,
+        WorkspaceDistrusted,
+        LoopAdded,
+        LoopRemoved,
+        LoopPaused,
+        LoopResumed,
+        LevelSet,
+        ActionStarted,
+        PlanApplied,
+    )
 )
 """What an operator decided, and intents that carry it out."""
 
@@ -225,6 +280,5 @@ def root_of(uid: str) -> str:
 
 def needs_power(event: Event) -> bool:
     """Whether the event must survive power loss before anything follows from it."""
-    if isinstance(event, _DECISIONS):
-        return True
-    return isinstance(event, ToolStarted) and event.risk in ("destructive", "network")
+    kind = type(event)
+    return kind in _POWER or (kind is ToolStarted and event.risk in ("destructive", "network"))  # type: ignore[attr-defined]

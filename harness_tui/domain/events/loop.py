@@ -142,7 +142,7 @@ class WorkerStarted(Event, frozen=True):
 
 
 class WorkerEnded(Event, frozen=True):
-    """Attributes: state, exit: of the run; claim: what it answered; disposition of a budget: `stopped_by`."""
+    """Attributes: state, exit: of the run; claim: what it answered; stopped_by: "budget" = its budget was spent."""
 
     role: Literal["maker", "checker"]
     run: str

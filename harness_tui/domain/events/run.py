@@ -80,3 +80,10 @@ class RunFinished(Event, frozen=True):
     stopped_by: str
     exit: int
     error: str = ""
+
+
+class RunReopened(Event, frozen=True):
+    """A run that was over goes on: with jobs tried again, or with more to spend."""
+
+    by: str
+    reason: str = ""

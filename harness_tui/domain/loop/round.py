@@ -82,11 +82,6 @@ class RoundState(msgspec.Struct):
         return isinstance(self.decided, ev.ApprovalDecided) and self.decided.decision == "approved"
 
     @property
-    def over(self) -> bool:
-        """Nothing will follow any more."""
-        return pending(self) is None
-
-    @property
     def verified(self) -> bool | None:
         """A clean verdict and, where one is asked for, a passed acceptance; None = nobody checks this loop."""
         if self.spec.checker is None:

@@ -1,0 +1,1 @@
+"""One goal as a graph of jobs, at work."""
