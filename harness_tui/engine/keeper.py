@@ -118,13 +118,12 @@ class Keeper:
         """When the loop is due next, in us; None = not by itself."""
         return self._timetable.at(loop)
 
-    async def note(self, loop: str, *events: Event, also: Sequence[Write] = ()) -> None:
+    async def note(self, loop: str, *events: Event) -> None:
         """Append to the loop's stream; the caller holds its lock."""
-        await self.journal.append([Write(loop, self.journal.head(loop), events), *also])
+        await self.journal.append([Write(loop, self.journal.head(loop), events)])
 
     def _apart(self, work: Coroutine[Any, Any, None]) -> None:
         """As a task of its own, which ends with the engine and whose failure is logged."""
-
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

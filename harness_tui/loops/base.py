@@ -17,16 +17,10 @@ class Base(NamedTuple):
     Attributes:
         state: landed: the change is in it; gone: the branch, or the commit that holds the change, is not there.
         text: the same, as a clause without a full stop.
-        ahead: commits it has moved on by.
-        applies: whether the change would still apply to it.
-        tip: its commit, or "".
     """
 
     state: Literal["unmoved", "moved", "gone", "landed"]
     text: str
-    ahead: int = 0
-    applies: bool = True
-    tip: str = ""
 
 
 def look(workspace: Path, change: Change, *, target: str = "") -> Base:
@@ -36,37 +30,33 @@ def look(workspace: Path, change: Change, *, target: str = "") -> Base:
         with index(place) as ix:
             return _look(ix, change, target)
     except (SandboxError, HarnessError) as error:
-        return Base("gone", error.what.rstrip("."), applies=False)
+        return Base("gone", error.what.rstrip("."))
 
 
 def _look(ix: Index, change: Change, target: str) -> Base:
     branch = target or change.onto
     name, ref = (branch, f"refs/heads/{branch}") if branch else ("HEAD", "HEAD")
     if not ix.commit_of(change.commit) or not ix.commit_of(change.base):
-        return Base(
-            "gone", f"the commit {change.commit[:12]}, which held the change, is not there any more", applies=False
-        )
+        return Base("gone", f"the commit {change.commit[:12]}, which held the change, is not there any more")
     tip = ix.commit_of(ref)
     if not tip and target and target != change.onto:
         return Base("unmoved", f"{name} does not exist yet")
     if not tip:
-        return Base("gone", f"the branch {name} is not there any more", applies=False)
+        return Base("gone", f"the branch {name} is not there any more")
     short = change.base[:12]
     if tip == change.base:
-        return Base("unmoved", f"{name} is still at {short}", tip=tip)
+        return Base("unmoved", f"{name} is still at {short}")
     if contains(ix, tip, change.commit):
-        return Base("landed", f"the change is in {name} already", tip=tip, applies=False)
+        return Base("landed", f"the change is in {name} already")
     diff = ix.diff(change.base, change.tree)
     why = _fails(ix, tip, diff)
     if why and not _fails(ix, tip, diff, "--reverse"):
-        return Base("landed", f"what the change does is in {name} already", tip=tip, applies=False)
+        return Base("landed", f"what the change does is in {name} already")
     fate = f"the change no longer applies to it ({why})" if why else "the change would still apply to it"
     if not contains(ix, tip, change.base):
-        return Base("moved", f"{name} was rewritten, {short} is no longer in it, and {fate}", 0, not why, tip)
+        return Base("moved", f"{name} was rewritten, {short} is no longer in it, and {fate}")
     ahead = int(ix.ask("rev-list", "--count", f"{change.base}..{tip}").words)
-    return Base(
-        "moved", f"{name} moved on by {ahead} commit{'' if ahead == 1 else 's'}, and {fate}", ahead, not why, tip
-    )
+    return Base("moved", f"{name} moved on by {ahead} commit{'' if ahead == 1 else 's'}, and {fate}")
 
 
 def contains(ix: Index, tip: str, commit: str) -> bool:

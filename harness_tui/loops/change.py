@@ -15,11 +15,8 @@ from ..domain.errors import ApprovalError, HarnessError
 from ..domain.events import Change
 from ..domain.safetext import safe
 from ..sandbox import git, worktree
-from .base import Base, look, rolled_back
 from .heed import MODULE, flags
 from .index import MOST, Entry, Index, index, raw
-
-__all__ = ["Base", "Taken", "discard", "drop", "heeded", "look", "replace", "rolled_back", "take"]
 
 MOST_ADDED = 64 * 1024 * 1024
 """Bytes of all changed files together, before git is asked to keep them."""
@@ -84,12 +81,6 @@ def take(workspace: Path, path: Path, *, branch: str, message: str, at: int, aut
         held, commit = _hold(ix, branch, base, tree, commit)
         found = (*nested, *flags(ix, entries, tree))
         return Taken(_change(ix, entries, base, onto, held, commit, tree, diff), diff, "", found)
-
-
-def heeded(workspace: Path, change: Change) -> tuple[str, ...]:
-    """The flags of a change that was taken or edited before."""
-    with index(git.checkout(workspace)) as ix:
-        return flags(ix, ix.entries(change.base, change.tree), change.tree)
 
 
 def replace(

@@ -8,7 +8,7 @@ import pytest
 
 from harness_tui.domain.errors import ApprovalError
 from harness_tui.domain.events import Change, Receipt
-from harness_tui.loops import change, landing
+from harness_tui.loops import base, change, landing
 from tests.sandbox.repository import Repository
 
 from .repositories import appended, taken
@@ -32,8 +32,8 @@ def commit(repository: Repository, name: str, text: str) -> str:
 
 
 def test_where_nothing_happened_it_is_unmoved(repository: Repository, made: tuple[Change, bytes]) -> None:
-    found = change.look(repository.folder, made[0])
-    assert (found.state, found.applies, found.text) == ("unmoved", True, f"main is still at {made[0].base[:12]}")
+    found = base.look(repository.folder, made[0])
+    assert (found.state, found.text) == ("unmoved", f"main is still at {made[0].base[:12]}")
 
 
 @pytest.mark.parametrize(("name", "applies"), [("b.txt", True), ("a.txt", False)])
@@ -42,8 +42,8 @@ def test_a_moved_base_says_how_far_and_whether_it_applies(
 ) -> None:
     commit(repository, name, "theirs\n")
     commit(repository, "c.txt", "theirs too\n")
-    found = change.look(repository.folder, made[0])
-    assert (found.state, found.ahead, found.applies) == ("moved", 2, applies)
+    found = base.look(repository.folder, made[0])
+    assert found.state == "moved"
     assert "main moved on by 2 commits" in found.text
     assert ("would still apply" in found.text) == applies
     assert (repository.folder / "a.txt").read_text() == ("first\n" if applies else "theirs\n")
@@ -51,9 +51,10 @@ def test_a_moved_base_says_how_far_and_whether_it_applies(
 
 def test_a_rewritten_base_is_called_that(repository: Repository, made: tuple[Change, bytes]) -> None:
     repository.git("commit", "-q", "--amend", "-m", "rewritten")
-    found = change.look(repository.folder, made[0])
-    assert (found.state, found.applies) == ("moved", True)
+    found = base.look(repository.folder, made[0])
+    assert found.state == "moved"
     assert "rewritten" in found.text
+    assert "would still apply" in found.text
 
 
 @pytest.mark.parametrize("how", ["merged", "squashed", "picked on other work"])
@@ -66,32 +67,32 @@ def test_what_is_in_it_already_has_landed(repository: Repository, made: tuple[Ch
     else:
         commit(repository, "b.txt", "theirs\n")
         repository.git("cherry-pick", made[0].branch)
-    assert change.look(repository.folder, made[0]).state == "landed"
+    assert base.look(repository.folder, made[0]).state == "landed"
 
 
 def test_what_is_not_there_any_more_is_gone(repository: Repository, made: tuple[Change, bytes], tmp_path: Path) -> None:
     repository.git("checkout", "-q", "-b", "other")
     repository.git("branch", "-D", "main")
-    assert change.look(repository.folder, made[0]).state == "gone"
-    assert change.look(tmp_path / "home", made[0]).state == "gone"
+    assert base.look(repository.folder, made[0]).state == "gone"
+    assert base.look(tmp_path / "home", made[0]).state == "gone"
     lost = Change(made[0].base, "other", "x", "0" * 40, made[0].tree, made[0].diff, ())
-    assert change.look(repository.folder, lost).state == "gone"
+    assert base.look(repository.folder, lost).state == "gone"
 
 
 def test_another_target_is_looked_at_instead(repository: Repository, made: tuple[Change, bytes]) -> None:
-    assert change.look(repository.folder, made[0], target="new").state == "unmoved"
+    assert base.look(repository.folder, made[0], target="new").state == "unmoved"
     repository.git("checkout", "-q", "-b", "old")
     commit(repository, "b.txt", "theirs\n")
-    assert change.look(repository.folder, made[0], target="old").state == "moved"
-    assert change.look(repository.folder, made[0]).state == "unmoved"
+    assert base.look(repository.folder, made[0], target="old").state == "moved"
+    assert base.look(repository.folder, made[0]).state == "unmoved"
 
 
 def test_a_detached_head_is_held_against_where_it_is(repository: Repository, made: tuple[Change, bytes]) -> None:
     repository.git("checkout", "-q", "--detach")
     one = Change(made[0].base, "", made[0].branch, made[0].commit, made[0].tree, made[0].diff, made[0].files)
-    assert change.look(repository.folder, one).state == "unmoved"
+    assert base.look(repository.folder, one).state == "unmoved"
     commit(repository, "b.txt", "theirs\n")
-    assert change.look(repository.folder, one).state == "moved"
+    assert base.look(repository.folder, one).state == "moved"
 
 
 # -- edited ---------------------------------------------------------------------------------------------------------
@@ -200,18 +201,18 @@ def test_a_revert_a_reset_and_a_deleted_branch_are_roll_backs(
     repository: Repository, made: tuple[Change, bytes]
 ) -> None:
     receipt = landed(repository, made)
-    assert change.rolled_back(repository.folder, receipt) == ""
+    assert base.rolled_back(repository.folder, receipt) == ""
     commit(repository, "b.txt", "theirs\n")
-    assert change.rolled_back(repository.folder, receipt) == ""
+    assert base.rolled_back(repository.folder, receipt) == ""
     repository.git("revert", "--no-edit", made[0].commit)
-    assert "reverts it" in change.rolled_back(repository.folder, receipt)
+    assert "reverts it" in base.rolled_back(repository.folder, receipt)
     repository.git("reset", "-q", "--hard", made[0].base)
-    assert "no longer in main" in change.rolled_back(repository.folder, receipt)
+    assert "no longer in main" in base.rolled_back(repository.folder, receipt)
     repository.git("checkout", "-q", "-b", "other")
     repository.git("branch", "-D", "main")
-    assert "was deleted" in change.rolled_back(repository.folder, receipt)
+    assert "was deleted" in base.rolled_back(repository.folder, receipt)
 
 
 def test_what_moved_no_branch_cannot_be_told(repository: Repository, tmp_path: Path) -> None:
-    assert change.rolled_back(repository.folder, Receipt("patch", "", "")) == ""
-    assert change.rolled_back(tmp_path, Receipt("commit", "", "", "refs/heads/main", "", "0" * 40)) == ""
+    assert base.rolled_back(repository.folder, Receipt("patch", "", "")) == ""
+    assert base.rolled_back(tmp_path, Receipt("commit", "", "", "refs/heads/main", "", "0" * 40)) == ""

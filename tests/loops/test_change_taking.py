@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness_tui.domain.errors import HarnessError, SandboxError
-from harness_tui.loops import change
+from harness_tui.loops import base, change
 from harness_tui.sandbox import git
 from tests.sandbox.repository import Repository
 
@@ -145,8 +145,7 @@ async def test_nothing_that_the_repository_names_is_run(repository: Repository, 
     edited, whole = change.replace(repository.folder, found.change, found.diff.replace(b"+second", b"+other"))
     assert edited.commit != found.change.commit
     assert b"+other" in whole
-    assert change.look(repository.folder, edited).state == "unmoved"
-    assert change.heeded(repository.folder, edited)
+    assert base.look(repository.folder, edited).state == "unmoved"
     change.discard(repository.folder, path)
     change.drop(repository.folder, edited)
     assert not sprung.exists()
@@ -206,9 +205,6 @@ async def test_what_a_person_must_look_at_is_told(repository: Repository, home: 
     for word in words:
         assert word in said, word
     assert "sub/fine" not in said
-    assert set(change.heeded(repository.folder, found.change)) == {
-        each for each in found.flags if "of its own" not in each
-    }
 
 
 async def test_no_attribute_hides_what_is_changed(repository: Repository, home: Path) -> None:

@@ -31,7 +31,6 @@ class Job:
         at: us, when its intent was written down; the same after a crash.
         change, diff: of files, where the round proposes one.
         sandbox: makes the sandbox of a command, not yet open: of `table(spec)`, over the workspace.
-        link: where the round can be looked at, for a webhook; or "".
     """
 
     spec: LoopSpec
@@ -46,7 +45,6 @@ class Job:
     outcome: str = ""
     summary: str = ""
     sandbox: Callable[[], Sandbox] | None = None
-    link: str = ""
 
     @property
     def name(self) -> str:

@@ -45,8 +45,8 @@ async def settled(job: Job) -> Settled:
 
 
 def body(job: Job) -> bytes:
-    """What is sent: JSON, with `link` where there is one."""
-    sent: dict[str, Any] = {
+    """What is sent, as JSON."""
+    sent = {
         "loop": job.spec.name,
         "round": job.round,
         "outcome": job.outcome,
@@ -54,8 +54,6 @@ def body(job: Job) -> bytes:
         "report": job.report,
         "digest": job.digest,
     }
-    if job.link:
-        sent["link"] = job.link
     return msgspec.json.encode({key: text.encode("utf-8", "replace").decode() for key, text in sent.items()})
 
 
