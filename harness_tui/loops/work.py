@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from msgspec.structs import replace
 
@@ -56,6 +56,7 @@ async def run_spec(s: RoundState, role: Role, kit: RoundKit) -> RunSpec:
             budget=replace(task.budget, tokens=spec.budget.tokens, usd=spec.budget.usd),
         ),
         model=spec.models.get(role) or spec.models["maker"],
+        roles={name: model for name, model in spec.models.items() if name not in get_args(Role)},
         title=f"{spec.name} #{start.number} {role}",
         workspace=spec.workspace,
         attempts=1,

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness_tui.domain.errors import ApprovalError, HarnessError
+from harness_tui.domain.events import RunStarted
 from harness_tui.domain.loop.spec import Accept, Caps, Evidence, Gate
+from harness_tui.domain.task import ModelSpec
 from harness_tui.port.commands import Decide, EditApproval, SetLevel
 from tests.agent.worlds import ManualClock
 from tests.e2e.shell import call, say
@@ -43,6 +45,18 @@ PROPOSES = [writes("NOTES.md", "tidy\n"), DONE]
 
 def verdict(word: str, *reasons: str) -> list[bytes]:
     return say(json.dumps({"verdict": word, "reasons": list(reasons)}))
+
+
+async def test_maker_and_checker_have_the_other_models_that_are_configured(tmp_path: Path) -> None:
+    async with crew(tmp_path, PROPOSES, [CLEAN]) as c:
+        models = c.spec().models | {"compactor": ModelSpec("openai-chat", "small", c.maker.url)}
+        await c.add(c.spec(models=models))
+        await c.run()
+        done = await c.ended()
+        for role, run in (("maker", done.maker), ("checker", done.checker)):
+            (begun,) = [e.event for e in await c.engine.events(run) if isinstance(e.event, RunStarted)]
+            assert begun.spec.model == models[role]
+            assert begun.spec.roles == {"compactor": models["compactor"]}
 
 
 async def test_a_denial_and_its_reason_are_in_the_next_makers_prompt(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class LoopSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         maker, checker: whole tasks; their level is set by the round.
         workspace: absolute.
         zone: never "".
-        models: of the roles `maker` and `checker`.
+        models: of the roles `maker` and `checker`, and of what else both of them have (`compactor`).
         approval_life: seconds.
         pattern: the template it was made of, or "".
     """
