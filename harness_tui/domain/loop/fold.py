@@ -241,10 +241,20 @@ def _action_finished(v: Views, e: Envelope, x: ev.ActionFinished) -> None:
         request = v.approvals.get(row.approval)
         if request:
             v.executed(e.run, request.call, row.decided)
+            if request.kind == "in_doubt":
+                _resolved(v, row)
     if not x.ok:
         for score in _both_scores(loop):
             score.failures += 1
     _settle(v, loop, row)
+
+
+def _resolved(v: Views, row: RoundRow) -> None:
+    """What the round had asked for is what the operator's word on the doubt made of it."""
+    for request in v.approvals.values():
+        if request.stream == row.id and request.kind == "change" and request.state == "in_doubt":
+            request.state = row.decided
+            v.touch("approval", request.id, request)
 
 
 def _rolled_back(v: Views, e: Envelope, x: ev.RolledBack) -> None:
