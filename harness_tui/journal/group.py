@@ -15,8 +15,8 @@ from ..domain.events import Envelope, Event, Write, needs_power, root_of
 from ..domain.fold import Views
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
-from . import tables
-from .tables import Group
+from . import transaction as tx
+from .transaction import Group
 
 _encode_row = msgspec.json.Encoder().encode
 
@@ -66,10 +66,6 @@ class Append:
             heads[run] = head + len(write.events)
         return heads
 
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
 
 class State:
     """What the writer knows of the tables: rows, the streams' local numbers, and which trees are in memory."""
@@ -92,8 +88,13 @@ class State:
 
     def missing(self, batch: list[Append]) -> dict[str, int]:
         """Root runs the batch writes to whose rows are stored and not in memory: uid -> number."""
-        roots = {root_of(write.run) for item in batch for write in item.writes} - self.loaded
-        return {root: self.ids[root] for root in roots if root in self.ids}
+        missing: dict[str, int] = {}
+        for item in batch:
+            for write in item.writes:
+                root = root_of(write.run)
+                if root not in self.loaded and root in self.ids:
+                    missing[root] = self.ids[root]
+        return missing
 
     def add(self, roots: Iterable[str], rows: Iterable[Row]) -> None:
         self._load(rows, self.views.pos)
@@ -106,13 +107,14 @@ class State:
 
     def form(self, batch: list[Append], epoch: int) -> Group:
         """Fold the batch and make it one group. Raises Unfit; then `views` is to be reset."""
-        group = Group(epoch, power=any(item.power for item in batch))
+        group = Group(epoch)
         fresh: dict[str, int] = {}
         ids, apply, events = self.ids, self.views.apply, group.events
-        pos = self.views.pos
+        pos, size = self.views.pos, 0
         for item in batch:
+            group.power = group.power or item.power
             at, encoded = item.at, iter(item.encoded)
-            item.envelopes = envelopes = []
+            envelopes = item.envelopes = []
             for write in item.writes:
                 run, seq = write.run, write.expected
                 number = ids.get(run) or self._number(run, fresh)
@@ -121,6 +123,7 @@ class State:
                     seq += 1
                     envelope = Envelope(pos, run, seq, at, event)
                     events.append((pos, number, seq, at, kind, body))
+                    size += len(body)
                     try:
                         apply(envelope)
                     except Exception as error:
@@ -128,7 +131,8 @@ class State:
                         raise Unfit(f"The event {ev.name_of(event)} does not fit run {run}: {why}.") from error
                     envelopes.append(envelope)
                     if (sha_of := _BLOBS.get(type(event))) and (sha := sha_of(event)):
-                        group.blobs.append((sha,))
+                        group.add(tx.BLOBS, (sha,))
+        group.bytes += size
         self.collect(group, fresh)
         return group
 
@@ -145,40 +149,42 @@ class State:
 
     def collect(self, group: Group, fresh: dict[str, int]) -> None:
         """The last state of each changed row; new streams without a row get a bare entry."""
-        ids = self.ids
+        ids, add = self.ids, group.add
         for (table, key), row in self.views.take_dirty().items():
             body = _encode_row(row) if row is not None else b""
+            group.bytes += len(body)
             match row:
                 case RunRow():
-                    entry = (ids[key], key, ids[root_of(key)], row.ended, body)
-                    if fresh.pop(key, 0):
-                        group.streams.append(entry)
-                    elif key in self.open and not row.ended:
-                        group.runs.append(entry)
-                    else:
-                        group.turned.append(entry)
-                    (self.open.discard if row.ended else self.open.add)(key)
+                    add(self._turn(row, fresh), (ids[key], key, ids[root_of(key)], row.ended, body))
                 case ApprovalRow():
                     live = row.open or row.state in ("approved", "executing")
-                    group.approvals.append((key, ids[root_of(row.run)], live, body))
+                    add(tx.APPROVALS, (key, ids[root_of(row.run)], live, body))
                 case BudgetRow():
                     kind, _, run = key.partition(":")
-                    group.budgets.append((key, ids[run] if kind in ("run", "round") else None, body))
+                    add(tx.BUDGETS, (key, ids[run] if kind in ("run", "round") else None, body))
                 case HoldRow():
-                    group.holds.append((key, ids[root_of(row.run)], body))
+                    add(tx.HOLDS, (key, ids[root_of(row.run)], body))
                 case FrameRow():
-                    group.frames.append((ids[key], body))
+                    add(tx.FRAMES, (ids[key], body))
                 case EndpointRow() | RuleRow() | TrustRow() | LoopRow() | SpecRow():
-                    group.named.append((table, key, body))
+                    add(tx.NAMED[table], (key, body))
                 case RoundRow():
-                    group.rounds.append((row.loop, row.number, row.live, body))
+                    add(tx.ROUNDS, (row.loop, row.number, row.live, body))
                 case SlotRow():
-                    group.slots.append((row.loop, row.at, body))
+                    add(tx.SLOTS, (row.loop, row.at, body))
                 case None if table == "hold":
-                    group.settled.append((key,))
+                    group.settled.append(key)
                 case None:
                     raise Unfit(f"The fold dropped {table} {key}; only holds may go.")
         for uid, number in fresh.items():
             root = ids[root_of(uid)]
-            group.streams.append((number, uid, root, 0 if root == number else tables.BARE, None))
-        group.streams.sort()
+            add(tx.STREAMS, (number, uid, root, 0 if root == number else tx.BARE, None))
+
+    def _turn(self, row: RunRow, fresh: dict[str, int]) -> tx.Into:
+        """How the row of a run is written; remembers whether the stored one says that it has ended."""
+        run = row.id
+        was_open = run in self.open
+        (self.open.discard if row.ended else self.open.add)(run)
+        if fresh.pop(run, 0):
+            return tx.STREAMS
+        return tx.RUNS if was_open and not row.ended else tx.TURNED

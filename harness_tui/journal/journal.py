@@ -14,7 +14,7 @@ from ..domain.errors import Conflict, HarnessError, SetupError
 from ..domain.events import Envelope, Write
 from ..domain.loop.rows import RoundRow, SlotRow
 from ..domain.seams import Clock
-from . import schema, tables
+from . import schema, tables, transaction
 from .group import Append, State, Unfit
 from .lane import Lane
 from .refold import refold
@@ -157,7 +157,6 @@ class Journal:
         item = Append(writes, max(self._at, self._clock.now()))
         self._heads.update(item.heads(self._heads))
         self._at = item.at
-        item.done.add_done_callback(lambda _: self._room.release())
         self._queue.append(item)
         self._wake.set()
         return item
@@ -192,10 +191,11 @@ class Journal:
         batch = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
         self._alone = max(0, self._alone - 1)
         try:
-            await self._know(batch)
+            if missing := self._state.missing(batch):
+                await self._know(missing)
             group = self._state.form(batch, self.epoch)
             group.switch = group.power is not self._power
-            await self._lane.run(partial(tables.commit, group=group), then=partial(self._answer, batch))
+            await self._lane.run(partial(transaction.commit, group=group), then=partial(self._answer, batch))
         except Exception as error:
             await self._undo(batch, error)
             return
@@ -209,6 +209,7 @@ class Journal:
         """The batch is committed: its callers go on a turn before the writer does, and so get into its next group."""
         envelopes: list[Envelope] = []
         for item in batch:
+            self._room.release()
             if not item.done.done():
                 item.done.set_result(item.envelopes)
             envelopes += item.envelopes
@@ -238,11 +239,9 @@ class Journal:
         except sqlite3.Error as error:
             _log.warning("checkpoint: %s", error)
 
-    async def _know(self, batch: list[Append]) -> None:
+    async def _know(self, missing: dict[str, int]) -> None:
         """Load the rows of runs that ended too long ago to be in memory and yet get another event."""
-        missing = self._state.missing(batch)
-        if missing:
-            self._state.add(missing, await self._lane.run(partial(tables.trees, roots=list(missing.values()))))
+        self._state.add(missing, await self._lane.run(partial(tables.trees, roots=list(missing.values()))))
 
     # -- when a group fails ------------------------------------------------------------------------------------------
 
@@ -263,7 +262,12 @@ class Journal:
         self._step_back(failed)
         await self._recover()
         for item in failed:
-            item.fail(_told(error))
+            self._fail(item, _told(error))
+
+    def _fail(self, item: Append, error: Exception) -> None:
+        self._room.release()
+        if not item.done.done():
+            item.done.set_exception(error)
 
     def _withdraw(self, batch: list[Append]) -> list[Append]:
         """The batch and all that waits, taken out of the queue."""
@@ -283,7 +287,7 @@ class Journal:
         failed = self._withdraw([])
         self._step_back(failed)
         for item in failed:
-            item.fail(error)
+            self._fail(item, error)
 
     async def _recover(self) -> bool:
         """Read heads and rows again, and fail what no longer fits; False when even reading fails."""
@@ -306,7 +310,7 @@ class Journal:
             try:
                 self._heads.update(item.heads(self._heads))
             except Conflict as error:
-                item.fail(error)
+                self._fail(item, error)
             else:
                 self._queue.append(item)
 
@@ -317,7 +321,7 @@ def _told(error: Exception) -> HarnessError:
         return error
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict(f"The journal holds something else already: {error}.", "Read the run again and decide anew.")
-    if isinstance(error, tables.StaleEngine):
+    if isinstance(error, transaction.StaleEngine):
         return SetupError("A newer engine has taken this journal over.", "Stop this one: harness-tui engine status.")
     if isinstance(error, sqlite3.Error):
         return schema.refused(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from . import schema, tables
+from . import transaction as tx
 from .group import State
 
 BATCH = 1000
@@ -23,11 +24,11 @@ def refold(con: sqlite3.Connection) -> bool:
                 state.views.apply(envelope)
         for table in ("approval", "budget", "hold", "frame", "round", "slot", *tables.NAMED):
             con.execute(f"DELETE FROM {table}")
-        con.execute("UPDATE run SET body = NULL, ended = iif(id = root, 0, ?)", (tables.BARE,))
-        group = tables.Group(0)
+        con.execute("UPDATE run SET body = NULL, ended = iif(id = root, 0, ?)", (tx.BARE,))
+        group = tx.Group(0)
         state.collect(group, {})
-        group.approvals.sort(key=lambda row: state.views.approvals[row[0]].requested)
-        tables.write_rows(con, group)
+        group.rows.get(tx.APPROVALS, []).sort(key=lambda row: state.views.approvals[row[0]].requested)
+        tx.write_rows(con, group)
         con.execute("UPDATE meta SET value = ? WHERE key = 'rows'", (schema.ROWS,))
         con.execute("COMMIT")
     except BaseException:

@@ -1,14 +1,11 @@
-"""Statements: a group of appends into the tables, rows and events out of them. Plain sqlite3, no thread of its own."""
+"""Statements: rows and events out of the tables, and what a check finds. Plain sqlite3, no thread of its own."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -17,130 +14,12 @@ from ..domain.events import Envelope
 from ..domain.fold import Views
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRow, Row, RuleRow, RunRow, TrustRow
-from .failpoints import hit
 
 ENDED_ROOTS = 500
 APPROVALS = 200
 """How many finished runs and requests are held in memory beside everything open."""
 LONG_LOG = 64 * 1024 * 1024
 """Bytes of write-ahead log that are worth a warning."""
-
-BARE = -1
-"""`ended` of a child stream no row is made of: its root's row says whether the tree is read at the start."""
-
-_CHUNKS = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
-
-
-class StaleEngine(Exception):
-    """A newer engine took the journal over."""
-
-
-# -- writing --------------------------------------------------------------------------------------------------------
-
-
-class Group(msgspec.Struct):
-    """One transaction: event rows, and the last state of every view row they changed. All of it plain values."""
-
-    epoch: int
-    power: bool = False
-    switch: bool = True
-    """The level may be another one than that of the last transaction."""
-    events: list[tuple[int, int, int, int, int, bytes]] = []
-    """(pos, run, seq, at, kind, body)"""
-    streams: list[tuple[int, str, int, int, bytes | None]] = []
-    """(id, uid, root, ended, body) of streams the table has no entry of."""
-    runs: list[tuple[int, str, int, int, bytes | None]] = []
-    """The same of rows that were open and still are."""
-    turned: list[tuple[int, str, int, int, bytes | None]] = []
-    """The same of rows that ended, opened again, or came into being some time after their stream."""
-    approvals: list[tuple[str, int, int, bytes]] = []
-    budgets: list[tuple[str, int | None, bytes]] = []
-    holds: list[tuple[str, int, bytes]] = []
-    settled: list[tuple[str]] = []
-    frames: list[tuple[int, bytes]] = []
-    named: list[tuple[str, str, bytes]] = []
-    """(table, id, body) of rows that belong to no run."""
-    rounds: list[tuple[str, int, int, bytes]] = []
-    """(loop, number, live, body)"""
-    slots: list[tuple[str, int, bytes]] = []
-    """(loop, at, body)"""
-    blobs: list[tuple[str]] = []
-
-    def pages(self) -> int:
-        """About how many pages of WAL this takes: bodies, and a leaf of each tree that is touched."""
-        runs = [*self.streams, *self.runs, *self.turned]
-        size = sum(len(row[5]) for row in self.events) + sum(len(row[4] or b"") for row in runs)
-        return size // 2048 + 2 * len(runs) + len(self.budgets) + 4
-
-
-def commit(con: sqlite3.Connection, group: Group) -> None:
-    """Write a group in one transaction, all or nothing. Raises sqlite3.Error, StaleEngine."""
-    if group.switch:  # which is impossible inside a transaction
-        con.execute(f"PRAGMA synchronous = {'FULL' if group.power else 'NORMAL'}")
-    con.execute("BEGIN IMMEDIATE")
-    try:
-        if con.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0] != group.epoch:
-            raise StaleEngine
-        _insert(con, "event VALUES", 6, group.events)
-        write_rows(con, group)
-        hit("journal.before_commit")
-        con.execute("COMMIT")
-    except BaseException:
-        if con.in_transaction:
-            con.execute("ROLLBACK")
-        raise
-    hit("journal.after_commit")
-
-
-def write_rows(con: sqlite3.Connection, group: Group) -> None:
-    """The view rows of a group; the caller holds the transaction."""
-    # Only the end of a run changes what is indexed; saying so saves pages of log in every other transaction.
-    turned = "ON CONFLICT(id) DO UPDATE SET ended = excluded.ended, body = excluded.body"
-    _insert(con, "run VALUES", 5, group.streams)
-    _insert(con, "run VALUES", 5, group.runs, "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
-    _insert(con, "run VALUES", 5, group.turned, turned)
-    _insert(
-        con,
-        "approval(id, run, live, body) VALUES",
-        4,
-        group.approvals,
-        "ON CONFLICT(id) DO UPDATE SET live = excluded.live, body = excluded.body",
-    )
-    _insert(con, "budget VALUES", 3, group.budgets, "ON CONFLICT(scope) DO UPDATE SET body = excluded.body")
-    _insert(con, "hold VALUES", 3, group.holds, "ON CONFLICT(key) DO UPDATE SET body = excluded.body")
-    _insert(con, "frame VALUES", 2, group.frames, "ON CONFLICT(run) DO UPDATE SET body = excluded.body")
-    _insert(con, "blob VALUES", 1, group.blobs, "ON CONFLICT DO NOTHING")
-    for table, *row in group.named:
-        _insert(con, f"{table} VALUES", 2, [tuple(row)], "ON CONFLICT(id) DO UPDATE SET body = excluded.body")
-    _insert(
-        con,
-        "round VALUES",
-        4,
-        group.rounds,
-        "ON CONFLICT(loop, number) DO UPDATE SET live = excluded.live, body = excluded.body",
-    )
-    _insert(con, "slot VALUES", 3, group.slots, "ON CONFLICT(loop, at) DO UPDATE SET body = excluded.body")
-    for key in group.settled:
-        con.execute("DELETE FROM hold WHERE key = ?", key)
-
-
-def _insert(
-    con: sqlite3.Connection, into: str, columns: int, rows: Sequence[tuple[Any, ...]], conflict: str = ""
-) -> None:
-    """Few statements of fixed sizes: each step of a statement gives up the interpreter lock, each size is prepared."""
-    start = 0
-    while start < len(rows):
-        size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - start)
-        values = tuple(chain.from_iterable(rows[start : start + size]))
-        con.execute(_statement(into, columns, size, conflict), values)
-        start += size
-
-
-@cache
-def _statement(into: str, columns: int, rows: int, conflict: str) -> str:
-    one = f"({','.join('?' * columns)})"
-    return f"INSERT INTO {into} {','.join([one] * rows)} {conflict}"
-
 
 # -- reading rows ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from harness_tui.domain import events as ev
 from harness_tui.domain.errors import Conflict, SetupError
 from harness_tui.domain.events import Envelope, Event, Write
 from harness_tui.journal import journal as writer
-from harness_tui.journal import tables
+from harness_tui.journal import tables, transaction
 from harness_tui.journal.journal import Journal
 from harness_tui.journal.reader import Reader
 
@@ -149,13 +149,13 @@ async def test_the_queue_is_bounded_and_keeps_its_order(journal: Journal, monkey
 
 async def test_decisions_and_irreversible_intents_are_synced(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     levels: list[int] = []
-    plain = tables.commit
+    plain = transaction.commit
 
-    def watched(con: sqlite3.Connection, group: tables.Group) -> None:
+    def watched(con: sqlite3.Connection, group: transaction.Group) -> None:
         plain(con, group)
         levels.append(con.execute("PRAGMA synchronous").fetchone()[0])
 
-    monkeypatch.setattr(tables, "commit", watched)
+    monkeypatch.setattr(transaction, "commit", watched)
     intent = ev.ToolStarted("c1", "browser_click", "destructive", "d" * 64, "click")
     look = ev.ToolStarted("c2", "browser_url", "read_only", "d" * 64, "look")
     await journal.append(notes("r1", 0, event=START))
