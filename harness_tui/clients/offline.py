@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..config.paths import Paths
 from ..domain.codec import WireEvent
+from ..domain.dag.picture import DagPicture, picture
+from ..domain.dag.state import DagState, evolve
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import Envelope, root_of
 from ..domain.loop import find
@@ -117,6 +119,21 @@ class Archive:
         reader = self._reader()
         return reader.slots(loop, limit) if reader else []
 
+    def dag(self, run: str) -> DagPicture:
+        row = self.run(run)
+        if row.kind != "dag":
+            raise UsageError(f"{run} is no graph of jobs.", f"See: harness-tui runs show {run}")
+        state, started, page = DagState(run), row.started, self.stream(run)
+        while page:
+            for envelope in page:
+                evolve(state, envelope.event)
+            page = self.stream(run, page[-1].seq)
+        return picture(state, started)
+
+    def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        reader = self._reader()
+        return reader.stream(uid, after, limit) if reader else []
+
     def blob(self, sha: str) -> bytes:
         from ..journal.blobs import BlobStore
 
@@ -190,6 +207,12 @@ class OfflineClient:
 
     async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
         return self._archive.slots(loop, limit)
+
+    async def dag(self, run: str) -> DagPicture:
+        return self._archive.dag(run)
+
+    async def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        return self._archive.stream(uid, after, limit)
 
     async def blob(self, sha: str) -> bytes:
         return self._archive.blob(sha)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ..config.paths import Paths
 from ..domain.codec import WireEvent
+from ..domain.dag.picture import DagPicture
 from ..domain.events import Envelope
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
@@ -59,6 +60,13 @@ class Live:
 
     def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
         return cast(list[SlotRow], self._dial.ask(wire.Slots, loop=loop, limit=limit))
+
+    def dag(self, run: str) -> DagPicture:
+        return cast(DagPicture, self._dial.ask(wire.Dag, run=run))
+
+    def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        found = cast(list[WireEvent], self._dial.ask(wire.Stream, uid=uid, after=after, limit=limit))
+        return [event.open() for event in found]
 
     def blob(self, sha: str) -> bytes:
         return cast(bytes, self._dial.ask(wire.Blob, sha=sha))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from ..config.paths import Paths
 from ..domain.codec import WireEvent
+from ..domain.dag.picture import DagPicture
 from ..domain.errors import HarnessError, LinkLost
 from ..domain.events import Envelope
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
@@ -97,6 +98,13 @@ class SocketClient:
 
     async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
         return cast(list[SlotRow], await self._ask(wire.Slots(self._id(), loop, limit)))
+
+    async def dag(self, run: str) -> DagPicture:
+        return cast(DagPicture, await self._ask(wire.Dag(self._id(), run)))
+
+    async def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        found = cast(list[WireEvent], await self._ask(wire.Stream(self._id(), uid, after, limit)))
+        return [event.open() for event in found]
 
     async def blob(self, sha: str) -> bytes:
         return cast(bytes, await self._ask(wire.Blob(self._id(), sha)))

@@ -132,6 +132,10 @@ class Session:
                 return await engine.rounds(loop, limit)
             case wire.Slots(loop=loop, limit=limit):
                 return await engine.slots(loop, limit)
+            case wire.Dag(run=run):
+                return await engine.dag(run)
+            case wire.Stream(uid=uid, after=after, limit=limit):
+                return [WireEvent.of(e) for e in await engine.stream(uid, after, limit)]
             case wire.Blob(sha=sha):
                 return await engine.blob(sha)
             case _:

@@ -19,6 +19,7 @@ import msgspec
 
 from ..domain import errors
 from ..domain.codec import WireEvent
+from ..domain.dag.picture import DagPicture
 from ..domain.errors import HarnessError, LinkLost, SetupError, UsageError
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.views import ApprovalRow, RunRow
@@ -28,8 +29,8 @@ from .snapshot import Batch, EngineInfo, Snapshot
 VERSION = 1
 PROGRAM = f"harness-tui {sys.modules[__name__.partition('.')[0]].__version__}"
 """Read from the loaded package: an import statement would tie this floor to the public names the package lists."""
-MAX_REQUEST = 4 * 1024 * 1024
-"""Bytes of one line to the engine."""
+MAX_REQUEST = 32 * 1024 * 1024
+"""Bytes of one line to the engine: a graph of tens of thousands of jobs fits."""
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of one line from the engine: the largest blob (base64) fits."""
 WINDOW = 8
@@ -111,6 +112,20 @@ class Slots(Request, frozen=True, tag="slots"):
     limit: int = 50
 
 
+class Dag(Request, frozen=True, tag="dag"):
+    """Answers DagPicture."""
+
+    run: str
+
+
+class Stream(Request, frozen=True, tag="stream"):
+    """Answers [WireEvent]."""
+
+    uid: str
+    after: int = 0
+    limit: int = 500
+
+
 class Blob(Request, frozen=True, tag="blob"):
     """Answers the bytes, as base64."""
 
@@ -132,7 +147,23 @@ class Leave(Request, frozen=True, tag="leave"):
 
 
 AnyRequest = (
-    Info | Look | Send | Runs | Run | Approvals | Events | Loops | Loop | Rounds | Slots | Blob | Follow | More | Leave
+    Info
+    | Look
+    | Send
+    | Runs
+    | Run
+    | Approvals
+    | Events
+    | Loops
+    | Loop
+    | Rounds
+    | Slots
+    | Dag
+    | Stream
+    | Blob
+    | Follow
+    | More
+    | Leave
 )
 
 ANSWERS: dict[type[Request], Any] = {
@@ -147,6 +178,8 @@ ANSWERS: dict[type[Request], Any] = {
     Loop: SpecRow,
     Rounds: list[RoundRow],
     Slots: list[SlotRow],
+    Dag: DagPicture,
+    Stream: list[WireEvent],
     Blob: bytes,
 }
 """Type of the `ok` of each request that is answered."""

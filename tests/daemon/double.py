@@ -13,6 +13,9 @@ from pathlib import Path
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain.codec import WireEvent
+from harness_tui.domain.dag.picture import DagPicture
+from harness_tui.domain.dag.spec import DagSpec, Job
+from harness_tui.domain.dag.state import JobState
 from harness_tui.domain.errors import HarnessError, UsageError
 from harness_tui.domain.events import Envelope, Flow, ToolNoted
 from harness_tui.domain.views import ApprovalRow, RunRow
@@ -94,6 +97,12 @@ class Double:
 
     async def events(self, run: str, after: int = 0, limit: int = 500) -> list[Envelope]:
         return self.log[after : after + limit]
+
+    async def dag(self, run: str) -> DagPicture:
+        return DagPicture(run, 3, 1, DagSpec(goal="all of it"), (JobState(Job("a", wait=0.5), "running"),))
+
+    async def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        return [e for e in self.log if e.run == uid and e.seq > after][:limit]
 
     async def blob(self, sha: str) -> bytes:
         if not self.data:

@@ -34,6 +34,10 @@ async def test_every_question_is_answered_in_its_type(engine: Double, client: So
     assert await client.approvals() == []
     assert [row.id for row in await client.approvals(all=True)] == ["A-1"]
     assert await client.events("r1") == engine.log
+    assert await client.dag("r1") == await engine.dag("r1")
+    engine.note("second")
+    assert await client.stream("r1", after=1) == engine.log[1:]
+    assert await client.stream("r1", limit=1) == engine.log[:1]
     assert await client.blob("0" * 64) == engine.data
     assert (await client.send(YES)).text == "done."
     assert engine.commands == [YES]

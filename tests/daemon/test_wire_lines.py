@@ -22,6 +22,8 @@ requests = st.one_of(
     st.builds(wire.Run, ident, st.text()),
     st.builds(wire.Approvals, ident, st.booleans()),
     st.builds(wire.Events, ident, st.text(), st.integers(0, 2**53), st.integers(1, 500)),
+    st.builds(wire.Dag, ident, st.text()),
+    st.builds(wire.Stream, ident, st.text(), st.integers(0, 2**53), st.integers(1, 500)),
     st.builds(wire.Follow, ident, st.integers(0, 2**53)),
     st.builds(wire.Send, ident, st.builds(CancelRun, st.text(), st.text(), st.text())),
     st.builds(wire.Send, ident, st.builds(Decide, st.text(), st.text(), st.just("denied"), st.text())),
