@@ -14,6 +14,7 @@ from ..domain.rules import LONGEST, MOST_STARS
 from ..domain.safetext import clip
 from ..domain.task import BUILT_IN_TOOLS
 from .model_rules import model_problems
+from .task_rules import MOST
 from .toml_lines import Step
 from .toml_schema import Problem, nearest
 
@@ -23,8 +24,6 @@ WRITERS = ("write_file", "edit_file", "shell_exec")
 """What a maker gets besides where it may change files: in a worktree of its own, since nobody is asked there."""
 LONGEST_INTENT = 200
 LONGEST_DAYS = 366
-MOST = 10**15
-"""Of any count or amount."""
 MOST_SLOTS = 1000
 MOST_SECONDS = 86_400.0
 
@@ -328,9 +327,7 @@ def _word(word: str) -> bool:
 
 
 def _number(value: float) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value) if abs(value) <= MOST**2 else "so many"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _quoted(text: str) -> str:

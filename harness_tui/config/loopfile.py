@@ -134,10 +134,7 @@ def source_state(source: str, source_digest: str) -> SourceState:
 
 def _pinned(source: str, setting: _Setting, models: Models) -> tuple[LoopSpec, list[str]]:
     """The spec, and the task files it names. Raises Fault and UsageError."""
-    try:
-        file, data = parsed(source, LoopFile)
-    except ValueError as error:  # a number of too many digits, a date that is none
-        raise Fault(1, f"this is not TOML: {clip(str(error), 120)}") from None
+    file, data = parsed(source, LoopFile)
     found = next(problems(file, data, fast=setting.fast), None)
     if found:
         raise fault(source, found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Collection, Iterator
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +17,9 @@ from .vault import PAIR_FORM, is_pair
 
 STATES = re.compile(r"gone|hidden|visible|class:[^\s:]+|text:.+", re.S)
 STATE_FORMS = "gone, hidden, visible, class:NAME or text:..."
+
+MOST = 10**15
+"""Of any count or amount."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_.]+)\}")
 _OF_ROW = frozenset({"id"})
@@ -83,8 +85,9 @@ def _limits(task: TaskFile) -> Iterator[Problem]:
         ("guardrails", "max_messages"): task.guardrails.max_messages,
     }
     for (table, key), value in limits.items():
-        if value is not None and (value < 0 or not math.isfinite(value)):
-            yield Problem((table, key), f'"{key}" in [{table}] must be 0 or more, not {value}')
+        if value is not None and not 0 <= value <= MOST:
+            what = f"at most {MOST}" if value > MOST else "0 or more"  # nan is neither
+            yield Problem((table, key), f'"{key}" in [{table}] must be {what}, not {value}')
 
 
 def _stories(stories: Stories) -> Iterator[Problem]:

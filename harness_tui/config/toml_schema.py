@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
@@ -23,6 +24,7 @@ _TYPES = {
     "array": "a list",
     "object": "a table",
 }
+_BITS = 64
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -63,6 +65,10 @@ def parsed(source: str, schema: type[T]) -> tuple[T, dict[str, Any]]:
         raise Fault(*_syntax(str(error), source)) from None
     except RecursionError:
         raise Fault(1, "this is nested too deeply") from None
+    except ValueError:  # of so many digits that Python reads none of them, and does not say where
+        raise Fault(_unread(source), f"a whole number must have at most {_BITS} bits") from None
+    if wide := _wide(data):
+        raise fault(source, Problem(wide, f"{_subject(wide)} must be a whole number of at most {_BITS} bits"))
     try:
         return msgspec.convert(data, schema), data
     except msgspec.ValidationError as error:
@@ -90,6 +96,32 @@ def _syntax(message: str, source: str) -> tuple[int, str]:
     what, _, place = message.partition(" (at ")
     line = re.match(r"line (\d+)", place)
     return int(line[1]) if line else source.rstrip("\n").count("\n") + 1, f"this is not TOML: {clip(what, 120)}"
+
+
+def _unread(source: str) -> int:
+    """The line of the number `tomllib` cannot read: the first beginning of the text that it cannot read either."""
+    lines = source.split("\n")
+
+    def unread(count: int) -> bool:
+        try:
+            tomllib.loads("\n".join(lines[:count]))
+        except ValueError as error:
+            return not isinstance(error, tomllib.TOMLDecodeError)
+        return False
+
+    return bisect_left(range(1, len(lines) + 1), True, key=unread) + 1
+
+
+def _wide(data: dict[str, Any]) -> tuple[Step, ...]:
+    """The path of the first whole number TOML does not provide for: no limit is meant by it, and no file holds it."""
+    left: list[tuple[tuple[Step, ...], Any]] = [((), data)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, int) and not -(1 << _BITS - 1) <= value < 1 << _BITS - 1:
+            return path
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        left += [((*path, step), each) for step, each in reversed(list(inner))]
+    return ()
 
 
 # -- msgspec's sentences in ours -----------------------------------------------------------------------------------

@@ -156,6 +156,19 @@ def test_files_that_cannot_be_read_are_one_sentence_each(home: Paths) -> None:
         load_settings(home)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("LONG", "a whole number must have at most 64 bits."),
+        ("HEX", '"day_tokens" in [budget] must be a whole number of at most 64 bits.'),
+        ("2026-02-30", "this is not TOML: Invalid date or datetime."),
+    ],
+)
+def test_a_number_or_date_that_cannot_be_is_one_sentence_with_its_line(home: Paths, value: str, said: str) -> None:
+    value = {"LONG": "9" * 5000, "HEX": "0x" + "f" * 5000}.get(value, value)
+    assert refused(home, f"# mine\n[budget]\nday_tokens = {value}\n").endswith(f"config.toml:3: {said}")
+
+
 def test_it_lies_in_the_home_or_where_xdg_has_it_and_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,6 +216,42 @@ def test_unreadable_files_are_one_sentence_each(tmp_path: Path) -> None:
     assert refused(tmp_path, "a = " + "[" * 5000).startswith("t.toml:1: this is")
 
 
+NUMBERS = {"LONG": "9" * 5000, "UNDER": "1" + "_1" * 5000, "HEX": "0x" + "f" * 5000, "READ": "9" * 4000}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("LONG", "a whole number must have at most 64 bits."),
+        ("UNDER", "a whole number must have at most 64 bits."),
+        ("[1,\n2,\nLONG]", "a whole number must have at most 64 bits."),
+        ('"LONG"', '"tokens" in [budget] must be a whole number, not a string.'),
+        ("HEX", '"tokens" in [budget] must be a whole number of at most 64 bits.'),
+        ("READ", '"tokens" in [budget] must be a whole number of at most 64 bits.'),
+        (f"{2**63}", '"tokens" in [budget] must be a whole number of at most 64 bits.'),
+        (f"{-(2**63) - 1}", '"tokens" in [budget] must be a whole number of at most 64 bits.'),
+        ("[1, 2, HEX]", 'element 3 of "tokens" in [budget] must be a whole number of at most 64 bits.'),
+        (f"{2**63 - 1}", f'"tokens" in [budget] must be at most {10**15}, not {2**63 - 1}.'),
+        (f"{-(2**63)}", f'"tokens" in [budget] must be 0 or more, not {-(2**63)}.'),
+        ("2026-02-30", "this is not TOML: Invalid date or datetime."),
+        ("2026-13-03T12:00:00Z", "this is not TOML: Invalid date or datetime."),
+        ("2026-02-03", '"tokens" in [budget] must be a whole number, not a date.'),
+    ],
+)
+def test_numbers_and_dates_that_cannot_be_are_one_sentence_with_the_line(tmp_path: Path, value: str, said: str) -> None:
+    line = 4 + value.count("\n")
+    for name, digits in NUMBERS.items():
+        value = value.replace(name, digits)
+    text = f'prompt = "x"\n\n[budget]\ntokens = {value}\n\n[sandbox]\nkind = "auto"\n'
+    assert refused(tmp_path, text) == f"t.toml:{line}: {said}"
+
+
+@pytest.mark.parametrize("usd", ["1e305", "1e999", "inf"])
+def test_no_budget_is_larger_than_can_be_counted(tmp_path: Path, usd: str) -> None:
+    said = refused(tmp_path, f'prompt = "x"\n[budget]\nusd = {usd}\n')
+    assert said == f't.toml:3: "usd" in [budget] must be at most {10**15}, not {float(usd)}.'
+
+
 def test_hostile_names_stay_visible_text(tmp_path: Path) -> None:
     said = refused(tmp_path, 'prompt = "x"\n"\\u001b]52;c;AAAA\\u0007" = 1\n')
     assert said.isprintable()

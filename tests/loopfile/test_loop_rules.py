@@ -63,8 +63,13 @@ def at_l2(action: str) -> str:
         ("tokens = 100_000", "tokens = -1", 'l.toml:14: "tokens" in [budget] must be 0 or more, not -1.'),
         (
             "tokens = 100_000",
+            f"tokens = {10**15 + 1}",
+            f'l.toml:14: "tokens" in [budget] must be at most {10**15}, not {10**15 + 1}.',
+        ),
+        (
+            "tokens = 100_000",
             "tokens = 0x" + "f" * 300,
-            f'l.toml:14: "tokens" in [budget] must be at most {10**15}, not so many.',
+            'l.toml:14: "tokens" in [budget] must be a whole number of at most 64 bits.',
         ),
         ("usd = 0.5", "usd = nan", 'l.toml:15: "usd" in [budget] must be 0 or more, not nan.'),
         ("usd = 0.5", "usd = inf", f'l.toml:15: "usd" in [budget] must be at most {10**15}, not inf.'),
@@ -301,6 +306,11 @@ def test_the_root_is_no_workspace(tmp_path: Path) -> None:
 )
 def test_what_is_no_toml_is_said_so(tmp_path: Path, text: str) -> None:
     assert refused(tmp_path, text).startswith("l.toml:")
+
+
+def test_a_number_of_too_many_digits_is_told_with_its_line(tmp_path: Path) -> None:
+    said = refused(tmp_path, WHOLE.replace("tokens = 100_000", "tokens = " + "9" * 5_000))
+    assert said == "l.toml:14: a whole number must have at most 64 bits."
 
 
 @given(st.data())
