@@ -234,7 +234,7 @@ NUMBERS = {"LONG": "9" * 5000, "UNDER": "1" + "_1" * 5000, "HEX": "0x" + "f" * 5
         (f"{2**63 - 1}", f'"tokens" in [budget] must be at most {10**15}, not {2**63 - 1}.'),
         (f"{-(2**63)}", f'"tokens" in [budget] must be 0 or more, not {-(2**63)}.'),
         ("2026-02-30", "this is not TOML: Invalid date or datetime."),
-        ("2026-13-03T12:00:00Z", "this is not TOML: Invalid date or datetime."),
+        ("2026-02-30T12:00:00Z", "this is not TOML: Invalid date or datetime."),
         ("2026-02-03", '"tokens" in [budget] must be a whole number, not a date.'),
     ],
 )
