@@ -241,10 +241,10 @@ def _secrets(spec: LoopSpec, paths: Paths) -> dict[str, str]:
     found: dict[str, str] = {}
     for task in filter(None, (spec.maker, spec.checker)):
         found |= run.secrets_of(RunSpec(task, spec.models["maker"], spec.models), place)
-    models = run._models_of(RunSpec(spec.maker, spec.models["maker"], spec.models))
+    models = run.models_of(RunSpec(spec.maker, spec.models["maker"], spec.models))
     for each in models:
-        run._check(each, found)
-    for name in sorted({run._name(each.key) for each in models if each.key}):
+        run.check_model(each, found)
+    for name in sorted({run.key_name(each.key) for each in models if each.key}):
         if name not in found and not place(name) and not settings.file.keys.command:
             output.tell(f"{name} is not set and not kept, and no round can run without: harness-tui key set {name}")
     return found

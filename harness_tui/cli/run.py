@@ -225,16 +225,16 @@ def command(task: TaskFile, *, url: str = "", api: str = "", model: str = "") ->
     main = chosen.main(url=url, model=model, api=api, tell=output.tell)
     spec = RunSpec(task, main, chosen.roles(main), workspace=os.getcwd())
     secrets = secrets_of(spec, chosen.place)
-    for each in _models_of(spec):
-        _check(each, secrets)
+    for each in models_of(spec):
+        check_model(each, secrets)
     return StartRun(spec, secrets)
 
 
-def _check(spec: ModelSpec, secrets: dict[str, str]) -> None:
+def check_model(spec: ModelSpec, secrets: dict[str, str]) -> None:
     """Refuse an unknown kind or an unusable key before anything starts."""
     from ..models.api import build
 
-    name = _name(spec.key)
+    name = key_name(spec.key)
     build(spec.url, spec.model, secrets.get(name), spec.api, key_source=name)
 
 
@@ -245,24 +245,24 @@ def secrets_of(spec: RunSpec, place: Callable[[str], str]) -> dict[str, str]:
     """
     import os
 
-    handles = [each.key for each in _models_of(spec)]
+    handles = [each.key for each in models_of(spec)]
     if spec.task.login:
         handles.append(spec.task.login.credential)
     names = [
         name
         for handle in handles
-        for name in _name(handle).split(",")
+        for name in key_name(handle).split(",")
         if handle.startswith("env:") or place(name) == "environment"
     ]
     return {name: os.environ[name] for name in names if os.environ.get(name, "").strip()}
 
 
-def _models_of(spec: RunSpec) -> list[ModelSpec]:
+def models_of(spec: RunSpec) -> list[ModelSpec]:
     """The main model, the roles, and the fallbacks of each."""
     mains = [spec.model, *spec.roles.values()]
     return [*mains, *(other for each in mains for other in each.fallbacks)]
 
 
-def _name(handle: str) -> str:
+def key_name(handle: str) -> str:
     """What follows `env:` or `vault:`."""
     return handle.partition(":")[2]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from msgspec.structs import asdict, replace
 
 from ..events import DrillRun, Gated, LevelSet
 from ..rules import path_matches
-from ..task import Level
+from ..task import LEVELS, Level
 from . import gate
 from .gate import Decide, Proposal
 from .rows import LoopRow, RoundRow
 from .spec import LoopSpec, digest
 
-LEVELS: tuple[Level, ...] = get_args(Level)
 _DAY = 86_400 * 1_000_000
 
 Signal = Literal["executor_failed", "denied_at_l3", "budget_breach", "checker_disagreement", "rolled_back"]
