@@ -36,13 +36,18 @@ OF_ROUNDS = frozenset(
 """Those a round of a loop passes besides: `round.committed` after each of its appends."""
 
 
+OF_DAGS = frozenset({"dag.committed"})
+"""Those the run of a graph passes besides: after each of its appends."""
+ALL = FAILPOINTS | OF_ROUNDS | OF_DAGS
+
+
 def parse(text: str) -> dict[str, int]:
     """`name` or `name:3` -> {name: times still to pass}. Raises ValueError for a name nobody hits."""
     name, _, count = text.partition(":")
     if not name:
         return {}
-    if name not in FAILPOINTS | OF_ROUNDS:
-        there = ", ".join(sorted(FAILPOINTS | OF_ROUNDS))
+    if name not in ALL:
+        there = ", ".join(sorted(ALL))
         raise ValueError(f"HARNESS_TUI_FAILPOINT names {name!r}; there are {there}.")
     return {name: int(count or 1)}
 

@@ -23,6 +23,7 @@ _encode_row = msgspec.json.Encoder().encode
 _BLOBS: dict[type[Event], Callable[[Any], str]] = {
     ev.FrameCaptured: lambda event: event.sha,
     ev.ToolFinished: lambda event: event.blob,
+    ev.TaskFinished: lambda event: event.blob,
     ev.ChangeTaken: lambda event: event.change.diff if event.change else "",
     ev.ApprovalEdited: lambda event: event.change.diff if event.change else "",
 }

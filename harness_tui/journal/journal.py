@@ -23,7 +23,7 @@ QUEUE = 256
 """Appends that may wait for the writer; past that the producer waits."""
 GROUP = 128
 """Appends in one transaction at most."""
-CHECKPOINT_PAGES = 1500
+CHECKPOINT_PAGES = 3000
 """Pages of write-ahead log after which it is copied into the database."""
 IDLE = 1.0
 """Seconds without an append after which the log is copied too."""

@@ -28,7 +28,7 @@ def refold(con: sqlite3.Connection) -> bool:
         group = tx.Group(0)
         state.collect(group, {})
         group.rows.get(tx.APPROVALS, []).sort(key=lambda row: state.views.approvals[row[0]].requested)
-        tx.write_rows(con, group)
+        tx.write_rows(con.cursor(), group)
         con.execute("UPDATE meta SET value = ? WHERE key = 'rows'", (schema.ROWS,))
         con.execute("COMMIT")
     except BaseException:

@@ -97,15 +97,16 @@ class Group:
 
 def commit(con: sqlite3.Connection, group: Group) -> None:
     """Write a group in one transaction, all or nothing. Raises sqlite3.Error, StaleEngine."""
-    execute = con.execute
+    cursor = con.cursor()  # one for all: each `con.execute` makes another
+    execute = cursor.execute
     if group.switch:  # impossible inside a transaction
         execute(f"PRAGMA synchronous = {'FULL' if group.power else 'NORMAL'}")
     execute("BEGIN IMMEDIATE")
     try:
         if execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0] != group.epoch:
             raise StaleEngine
-        _insert(con, EVENTS, group.events)
-        write_rows(con, group)
+        _insert(cursor, EVENTS, group.events)
+        write_rows(cursor, group)
         hit("journal.before_commit")
         execute("COMMIT")
     except BaseException:
@@ -115,22 +116,22 @@ def commit(con: sqlite3.Connection, group: Group) -> None:
     hit("journal.after_commit")
 
 
-def write_rows(con: sqlite3.Connection, group: Group) -> None:
+def write_rows(cursor: sqlite3.Cursor, group: Group) -> None:
     """The view rows of a group; the caller holds the transaction."""
     for into, rows in group.rows.items():
-        _insert(con, into, rows)
+        _insert(cursor, into, rows)
     for key in group.settled:
-        con.execute("DELETE FROM hold WHERE key = ?", (key,))
+        cursor.execute("DELETE FROM hold WHERE key = ?", (key,))
 
 
-def _insert(con: sqlite3.Connection, into: Into, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(cursor: sqlite3.Cursor, into: Into, rows: Sequence[tuple[Any, ...]]) -> None:
     """Few statements of fixed sizes: each step of a statement gives up the interpreter lock, each size is prepared."""
     start, left = 0, len(rows)
     if left == 1:
-        con.execute(into.sql(1), rows[0])
+        cursor.execute(into.sql(1), rows[0])
         return
     while left:
         size = left if left <= _SMALL else next((size for size in _LARGE if size <= left), _SMALL)
-        con.execute(into.sql(size), tuple(chain.from_iterable(rows[start : start + size])))
+        cursor.execute(into.sql(size), tuple(chain.from_iterable(rows[start : start + size])))
         start += size
         left -= size

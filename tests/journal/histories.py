@@ -112,7 +112,10 @@ class History:
 
     def _moves(self, run: _Run) -> list[Callable[[], list[Write]]]:
         if run.over:
-            return [lambda: self._writes((run.uid, (ev.CancelRequested("late", "too late"),)))]
+            return [
+                lambda: self._writes((run.uid, (ev.CancelRequested("late", "too late"),))),
+                lambda: self._reopen(run),
+            ]
         if run.call:
             return [lambda: self._answer(run), lambda: self._fail(run)]
         if run.tool:
@@ -126,6 +129,7 @@ class History:
             lambda: self._request(run, "action"),
             lambda: self._request(run, "in_doubt"),
             lambda: self._note(run),
+            lambda: self._job(run),
             lambda: self._end(run, None),
             lambda: self._end(run, True),
         ]
@@ -194,6 +198,16 @@ class History:
         said = ev.MessageAdded(Message.say("user", "try again"), "retry")
         login = ev.LoginHandled(True, "http://127.0.0.1", "signed in")
         return self._in(run, said, login, ev.ToolRefused("t9", "rm", "unknown_tool", "no such tool"), ev.TurnEnded(1))
+
+    def _job(self, run: _Run) -> list[Write]:
+        job, t = self._name("j"), self.serial
+        started, done = ev.JobStarted(job, 1, "f" * 16, t), ev.JobSucceeded(job, "r" * 16, t)
+        task = (ev.TaskStarted("function"), ev.TaskFinished({"rows": t}))
+        return self._writes((run.uid, (started, done)), (f"{run.uid}/{job}#1", task))
+
+    def _reopen(self, run: _Run) -> list[Write]:
+        run.over = False
+        return self._writes((run.uid, (ev.RunReopened("me", "once more"),))) + self._attempt(run)
 
     def _end(self, run: _Run, passed: bool | None) -> list[Write]:
         reason = "gone" if passed else "nothing verified the claim"
