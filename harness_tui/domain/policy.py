@@ -15,6 +15,8 @@ from .task import LEVELS, Level
 
 PROPOSAL = "proposal"
 """The rule of a call that changes nothing but the worktree of the round its run proposes in."""
+PLAN = "plan"
+"""The rule of a call that an operator approved, exactly as it is, with the plan it is part of."""
 ACTS, ASKS, CANNOT = "acts", "asks", "cannot"
 
 
@@ -71,6 +73,7 @@ def judge(
     used: Mapping[str, int] | None = None,
     *,
     proposes: bool = False,
+    planned: bool = False,
 ) -> Judgement:
     """allow, ask or refuse: deny beats ask beats allow beats the level. Pure; the same for a real call and a check.
 
@@ -79,6 +82,8 @@ def judge(
         used: calls allowed so far, by rule id.
         proposes: what it changes in its sandbox is decided on as a whole later, so a call that cannot get out of it
             need not ask.
+        planned: an operator approved exactly this call with its plan, so it is not asked for once more; what denies,
+            asks or guards still does, L1 only reads, and at L3 it must stay inside an enforced sandbox.
     """
     used = used or {}
     held = [each for each in rules if in_force(each, where, used.get(each.id, 0))]
@@ -99,6 +104,8 @@ def judge(
         return _refuse(f"{name} is {risk}, and at L1 only what is proven to read runs.", "level", "L1")
     if proposes and call.sandboxed and risk in ("idempotent", "destructive"):
         return Judgement("allow", call.proposal, "it changes the round's own worktree alone", rule=PROPOSAL)
+    if planned and (level == "L2" or call.sandboxed):
+        return Judgement("allow", call.proposal, "it is part of the approved plan", rule=PLAN)
     if not subject.understood:
         return _ask_or_refuse(call, level, call.unsafe or "not understood for sure", "not understood")
     if call.free or risk == "idempotent":

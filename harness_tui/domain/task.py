@@ -26,6 +26,8 @@ SHELL_TOOLS = ("shell_read", "shell_exec")
 WEB_TOOLS = ("web_fetch", "web_search")
 LOOP_TOOLS = ("verdict",)
 """Offered by a loop's round alone."""
+PLAN_TOOLS = ("plan",)
+"""Offered to the planner of a graph alone."""
 BUILT_IN_TOOLS = (*FILE_TOOLS, *SHELL_TOOLS, *WEB_TOOLS, *BROWSER_TOOLS)
 """Names alone, so that checking a task file imports no tool."""
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
-import threading
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +16,7 @@ from ..domain.policy import Weighed
 from ..domain.rules import Subject
 from ..domain.seams import ToolOutcome
 from ..domain.task import Level
+from . import threads
 from .tool import Tool
 
 MAX_VALUE = 60
@@ -127,41 +125,8 @@ async def _in_thread(tool: Tool[..., Any], call: ToolCall) -> Ending:
             value = None, error
         return lambda: loop.call_soon_threadsafe(settle, value)
 
-    _lend_thread(run)
+    threads.lend(run)
     return await ending
-
-
-Job = Callable[[], Callable[[], object]]
-"""Work for a thread; it returns how to tell that it is done."""
-
-_resting: list[SimpleQueue[Job]] = []
-"""Inboxes of threads without work: starting a thread costs several times what the call does."""
-RESTING = 16
-"""Threads kept at most; as many loops at once call sync tools without starting any."""
-os.register_at_fork(after_in_child=_resting.clear)
-
-
-def _lend_thread(job: Job) -> None:
-    """Do it on a thread that rests, else on a new one. None keeps the process alive: a tool may never return."""
-    try:
-        inbox = _resting.pop()
-    except IndexError:
-        inbox = SimpleQueue()
-        threading.Thread(target=_work, args=(inbox,), name="tools", daemon=True).start()
-    inbox.put(job)
-
-
-def _work(inbox: SimpleQueue[Job]) -> None:
-    stays = True
-    while stays:
-        tell = inbox.get()()
-        stays = len(_resting) < RESTING
-        if stays:
-            _resting.append(inbox)  # before it is told, so that the next call finds it
-        try:
-            tell()
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
 
 def as_text(result: Any) -> str:

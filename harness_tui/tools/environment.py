@@ -10,12 +10,13 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..domain.approval import Judgement
+from ..domain.editing import same
 from ..domain.events import Event
 from ..domain.messages import ToolCall, ToolSpec
 from ..domain.policy import Weighed, judge
 from ..domain.rules import RULE_ID, Rule, Where
 from ..domain.seams import Interlude, Performed, ToolOutcome, Verdict
-from ..domain.task import Level
+from ..domain.task import Level, Script
 from ..sandbox.base import Sandbox
 from .box import Toolbox
 
@@ -51,6 +52,7 @@ class RunEnvironment:
             last use of a rule.
         where: workspace, run and time of a judgement.
         proposes: as in `policy.judge`.
+        planned: the one call of the run an operator has approved with a plan, or None.
     """
 
     def __init__(
@@ -66,12 +68,13 @@ class RunEnvironment:
         claim: Callable[[str], None] = lambda _: None,
         where: Callable[[], Where] = here_and_now,
         proposes: bool = False,
+        planned: Script | None = None,
     ) -> None:
         self.sandbox = sandbox
         self._boxes = (*boxes, browser) if browser else tuple(boxes)
         self._browser = browser
         self._rules, self._used, self._claim, self._where = rules, used, claim, where
-        self._proposes = proposes
+        self._proposes, self._planned = proposes, planned
         self._turns = {box: asyncio.Lock() for box in self._boxes if not box.concurrent}
         self._box_of = {name: box for box in reversed(self._boxes) for name in box.tools}
         if offered is not None:
@@ -110,9 +113,24 @@ class RunEnvironment:
         weighed = await self.weigh(call, level)
         if isinstance(weighed, Judgement):
             return weighed
-        judged = judge(weighed, level, self._rules(), self._where(), self._used(), proposes=self._proposes)
+        judged = judge(
+            weighed,
+            level,
+            self._rules(),
+            self._where(),
+            self._used(),
+            proposes=self._proposes,
+            planned=self._is_planned(call),
+        )
         self._claim(judged.rule if judged.verdict == "allow" and judged.rule.startswith(RULE_ID) else "")
         return judged
+
+    def _is_planned(self, call: ToolCall) -> bool:
+        """Whether it is the call that was approved with the plan; one that was edited since is another."""
+        plan = self._planned
+        if plan is None or not plan.approved or call.name != plan.tool:
+            return False
+        return same(call.arguments, plan.arguments)
 
     async def weigh(self, call: ToolCall, level: Level) -> Weighed | Judgement:
         """What the call would do, before level and rules are heard; a refusal where it is not well formed."""
