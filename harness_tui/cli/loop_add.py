@@ -131,7 +131,7 @@ def load(
     paths: Paths,
 ) -> Loaded:
     """The pinned loop; nothing is sent. `flags`: url, api, model. Raises as `add`."""
-    from ..config.loopfile import load_loop, load_pattern
+    from ..config.loopfile import Given, load_loop, load_pattern
     from ..config.settings import load_settings
     from ..domain.errors import UsageError
     from ..loops import patterns
@@ -148,18 +148,12 @@ def load(
     def models(tables: Mapping[str, ModelTable | None]) -> dict[str, ModelSpec]:
         return settled(settings, tables, url=url, api=api, model=model)
 
-    given: dict[str, Any] = {
-        "known_tools": ToolNames(),
-        "models": models,
-        "host_zone": host_zone(),
-        "workspace": workspace.expanduser().absolute() if workspace else None,
-        "budget": settings.run_budget,
-        "fast": fast,
-    }
+    where = workspace.expanduser().absolute() if workspace else None
+    given = Given(ToolNames(), models, host_zone(), where, settings.run_budget, fast)
     if file is not None:
-        return load_loop(file, **given)
+        return load_loop(file, given)
     text = patterns.text(pattern, level=level, loop=name, workspace=_absolute(workspace))
-    return load_pattern(pattern, text, **given)
+    return load_pattern(pattern, text, given)
 
 
 def settled(

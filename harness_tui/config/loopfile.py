@@ -47,65 +47,46 @@ class Loaded(NamedTuple):
     source_digest: str
 
 
-class _Setting(NamedTuple):
-    """What holds where a loop file says nothing. `folder`: where its task files are; None = it can have none."""
+class Given(NamedTuple):
+    """What a loop is read with, and what holds where its file says nothing.
 
-    known_tools: Collection[str]
-    zone: str
-    workspace: Path
-    budget: Budget
-    fast: bool
-    folder: Path | None
-
-
-def load_loop(
-    path: Path,
-    *,
-    known_tools: Collection[str],
-    models: Models,
-    host_zone: str,
-    workspace: Path | None = None,
-    budget: Budget = Budget(),  # noqa: B008 - frozen
-    fast: bool = False,
-) -> Loaded:
-    """The loop in `path`, whole: its task files inlined, its models settled.
-
-    Args:
+    Attributes:
+        known_tools: names that a worker may list.
         models: asked last, once everything else is right.
         host_zone: IANA name, for a loop that names no zone.
         workspace: for a loop that names none; by default the working directory. A relative one that it does name is
             looked for beside the loop file.
         budget: of a run, as configured: what one call may spend, and the money of a round that names none.
         fast: it may fire more often than once a minute.
+    """
+
+    known_tools: Collection[str]
+    models: Models
+    host_zone: str
+    workspace: Path | None = None
+    budget: Budget = Budget()
+    fast: bool = False
+
+
+def load_loop(path: Path, given: Given) -> Loaded:
+    """The loop in `path`, whole: its task files inlined, its models settled.
 
     Raises UsageError (exit 2) with file, line and key, `nightly.toml:4: unknown key "shedule"; did you mean
-    "schedule"?`, and what `models` raises.
+    "schedule"?`, and what `given.models` raises.
     """
     path = path.expanduser().absolute()
     raw = _read(path)
-    setting = _Setting(known_tools, host_zone, workspace or Path.cwd(), budget, fast, path.parent)
     try:
-        spec, names = _pinned(text_of(raw), setting, models)
+        spec, names = _pinned(text_of(raw), given, path.parent)
     except Fault as error:
         raise UsageError(error.at(str(path))) from None
     return Loaded(spec, str(path), _digest(raw, [_bytes(path.parent / name) for name in names]))
 
 
-def load_pattern(
-    name: str,
-    text: str,
-    *,
-    known_tools: Collection[str],
-    models: Models,
-    host_zone: str,
-    workspace: Path | None = None,
-    budget: Budget = Budget(),  # noqa: B008 - frozen
-    fast: bool = False,
-) -> Loaded:
+def load_pattern(name: str, text: str, given: Given) -> Loaded:
     """The loop that the template `name` makes, `text` being it filled in. As `load_loop`."""
-    setting = _Setting(known_tools, host_zone, workspace or Path.cwd(), budget, fast, None)
     try:
-        spec, _ = _pinned(text, setting, models)
+        spec, _ = _pinned(text, given, None)
     except Fault as error:
         raise UsageError(error.at(f"{PATTERN}{name}")) from None
     return Loaded(replace(spec, pattern=name), f"{PATTERN}{name}", _digest(text.encode(), []))
@@ -132,19 +113,19 @@ def source_state(source: str, source_digest: str) -> SourceState:
 # -- pinning ---------------------------------------------------------------------------------------------------------
 
 
-def _pinned(source: str, setting: _Setting, models: Models) -> tuple[LoopSpec, list[str]]:
-    """The spec, and the task files it names. Raises Fault and UsageError."""
+def _pinned(source: str, given: Given, folder: Path | None) -> tuple[LoopSpec, list[str]]:
+    """The spec, and the task files it names, in `folder`; None = it can have none. Raises Fault and UsageError."""
     file, data = parsed(source, LoopFile)
-    found = next(problems(file, data, fast=setting.fast), None)
+    found = next(problems(file, data, fast=given.fast), None)
     if found:
         raise fault(source, found)
     for problem in task_rules.problems(TaskFile("-", tools=(), sandbox=file.sandbox), ()):
         raise fault(source, problem)
-    workspace = _workspace(source, file, setting)
+    workspace = _workspace(source, file, given, folder)
     workers = {"maker": file.maker, **({"checker": file.checker} if file.checker else {})}
     tasks: dict[str, TaskFile] = {}
     for role, worker in workers.items():
-        task = _task(source, role, worker, file, data, setting)
+        task = _task(source, role, worker, file, data, given, folder)
         for problem in tool_problems(role, task.tools, level=file.level):
             raise fault(source, problem)
         tasks[role] = task
@@ -160,11 +141,11 @@ def _pinned(source: str, setting: _Setting, models: Models) -> tuple[LoopSpec, l
         name=file.name,
         intent=file.intent.strip(),
         maker=tasks["maker"],
-        models=models({role: task.model for role, task in tasks.items()}),
+        models=given.models({role: task.model for role, task in tasks.items()}),
         workspace=str(workspace),
         level=file.level,
         schedule=file.schedule,
-        zone=file.zone or setting.zone,
+        zone=file.zone or given.host_zone,
         overlap=file.overlap,
         missed=file.missed,
         missed_limit=file.missed_limit,
@@ -180,18 +161,26 @@ def _pinned(source: str, setting: _Setting, models: Models) -> tuple[LoopSpec, l
     return spec, [worker.task for worker in workers.values() if worker.task]
 
 
-def _task(source: str, role: str, worker: Worker, file: LoopFile, data: dict[str, Any], setting: _Setting) -> TaskFile:
+def _task(
+    source: str,
+    role: str,
+    worker: Worker,
+    file: LoopFile,
+    data: dict[str, Any],
+    given: Given,
+    folder: Path | None,
+) -> TaskFile:
     """A worker as a whole task. Raises Fault, and UsageError with the task file's own line."""
     caps = file.budget
-    usd = caps.usd if caps.usd is not None else setting.budget.usd
-    budget = replace(setting.budget, tokens=caps.tokens, usd=usd)
+    usd = caps.usd if caps.usd is not None else given.budget.usd
+    budget = replace(given.budget, tokens=caps.tokens, usd=usd)
     if worker.task:
-        if setting.folder is None:
+        if folder is None:
             raise fault(source, Problem((role, "task"), f'a template has no folder for the "task" of [{role}]'))
-        if _bytes(setting.folder / worker.task) is None:
+        if _bytes(folder / worker.task) is None:
             text = f'there is no task file "{clip(worker.task, 120)}" beside the loop file'
             raise fault(source, Problem((role, "task"), text))
-        task = load_task(setting.folder / worker.task, setting.known_tools, budget=budget)
+        task = load_task(folder / worker.task, given.known_tools, budget=budget)
         if task.sandbox != SandboxTable():
             text = f"the task file of [{role}] has a [sandbox]: maker and checker share that of the loop file"
             raise fault(source, Problem((role, "task"), text))
@@ -204,7 +193,7 @@ def _task(source: str, role: str, worker: Worker, file: LoopFile, data: dict[str
         budget=budget,
         guardrails=replace(file.guardrails, max_iterations=turns),
     )
-    for problem in task_rules.problems(task, setting.known_tools):
+    for problem in task_rules.problems(task, given.known_tools):
         within = problem.path[:1] == ("tools",)
         raise fault(source, Problem((role, *problem.path) if within else problem.path, problem.text))
     return task
@@ -222,12 +211,13 @@ def _kind(file: LoopFile, data: dict[str, Any], maker: TaskFile) -> Any:
     return "worktree" if writes else "auto"
 
 
-def _workspace(source: str, file: LoopFile, setting: _Setting) -> Path:
+def _workspace(source: str, file: LoopFile, given: Given, folder: Path | None) -> Path:
     """A real directory. Raises Fault."""
-    said = Path(file.workspace).expanduser() if file.workspace else setting.workspace
+    here = given.workspace or Path.cwd()
+    said = Path(file.workspace).expanduser() if file.workspace else here
     shown = clip(file.workspace or str(said), 200)
     try:
-        found = ((setting.folder or setting.workspace) / said).resolve(strict=True)
+        found = ((folder or here) / said).resolve(strict=True)
     except (OSError, RuntimeError, ValueError):
         raise fault(source, Problem(("workspace",), f'"workspace": there is no directory "{shown}"')) from None
     if not found.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness_tui.cli.main import app
-from harness_tui.config.loopfile import load_loop
+from harness_tui.config.loopfile import Given, load_loop
 from harness_tui.config.taskfile import load_task
 from harness_tui.console.actions import key_table
 from harness_tui.domain import errors
@@ -68,13 +68,7 @@ def test_the_loop_file_is_one(tmp_path: Path) -> None:
     file = repo / "tidy.toml"
     file.write_text(between("loop").strip("`\n"), "utf-8")
     model = ModelSpec("stand-in", "stand-in")
-    loaded = load_loop(
-        file,
-        known_tools=BUILT_IN_TOOLS,
-        models=lambda tables: dict.fromkeys(tables, model),
-        host_zone="UTC",
-        workspace=repo,
-    )
+    loaded = load_loop(file, Given(BUILT_IN_TOOLS, lambda tables: dict.fromkeys(tables, model), "UTC", repo))
     assert loaded.spec.changes
     assert loaded.spec.checker
     assert loaded.spec.accept

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness_tui.config.loopfile import Loaded, load_loop
+from harness_tui.config.loopfile import Given, Loaded, load_loop
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.task import BUILT_IN_TOOLS, ModelSpec, ModelTable
 
@@ -101,8 +101,7 @@ def chosen(tables: Mapping[str, ModelTable | None]) -> dict[str, ModelSpec]:
 
 
 def load(path: Path, **more: Any) -> Loaded:
-    given: dict[str, Any] = {"known_tools": BUILT_IN_TOOLS, "models": chosen, "host_zone": "Europe/Vienna"}
-    return load_loop(path, **{**given, "workspace": path.parent, **more})
+    return load_loop(path, Given(BUILT_IN_TOOLS, chosen, "Europe/Vienna", path.parent)._replace(**more))
 
 
 def written(folder: Path, text: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from harness_tui.cli.rehearse import rehearsal
 from harness_tui.config import loop_rules
 from harness_tui.config.loop_rules import READERS, WRITERS
-from harness_tui.config.loopfile import MAX_BYTES, load_loop, source_state
+from harness_tui.config.loopfile import MAX_BYTES, source_state
 from harness_tui.config.paths import Paths
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.loop.spec import CHANGE_LIFE, LOOP_TOKENS, Caps, LoopSpec, digest
@@ -307,5 +307,5 @@ def test_models_are_asked_last_and_once(repo: Path) -> None:
     with pytest.raises(UsageError):
         load(written(repo, WHOLE.replace("36h", "36 hours")), models=models)
     assert not asked
-    load_loop(repo / written(repo, WHOLE), known_tools=BUILT_IN_TOOLS, models=models, host_zone="UTC", workspace=repo)
+    load(written(repo, WHOLE), models=models)
     assert len(asked) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness_tui.config.loop_rules import READERS, WRITERS
-from harness_tui.config.loopfile import Loaded, load_pattern
+from harness_tui.config.loopfile import Given, Loaded, load_pattern
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.loop.round import NOTHING
 from harness_tui.domain.loop.spec import LOOP_TOKENS, digest
@@ -36,14 +36,7 @@ WORDS = {"START": "HEAD~1", "BASE": "HEAD~1", "COMMIT": "HEAD", "HASH": "HEAD", 
 
 
 def made(name: str, folder: Path, level: str = "") -> Loaded:
-    return load_pattern(
-        name,
-        patterns.text(name, level=level),
-        known_tools=BUILT_IN_TOOLS,
-        models=chosen,
-        host_zone="Europe/Vienna",
-        workspace=folder,
-    )
+    return load_pattern(name, patterns.text(name, level=level), Given(BUILT_IN_TOOLS, chosen, "Europe/Vienna", folder))
 
 
 def test_there_are_seven() -> None:
