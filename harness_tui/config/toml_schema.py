@@ -59,6 +59,15 @@ def text_of(raw: bytes) -> str:
 
 def parsed(source: str, schema: type[T]) -> tuple[T, dict[str, Any]]:
     """The value, and the plain tables it was made of. Raises Fault."""
+    data = tables(source)
+    try:
+        return msgspec.convert(data, schema), data
+    except msgspec.ValidationError as error:
+        raise fault(source, explained(error, data, schema)) from None
+
+
+def tables(source: str) -> dict[str, Any]:
+    """The plain tables of a TOML text. Raises Fault."""
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -69,10 +78,7 @@ def parsed(source: str, schema: type[T]) -> tuple[T, dict[str, Any]]:
         raise Fault(_unread(source), f"a whole number must have at most {_BITS} bits") from None
     if wide := _wide(data):
         raise fault(source, Problem(wide, f"{_subject(wide)} must be a whole number of at most {_BITS} bits"))
-    try:
-        return msgspec.convert(data, schema), data
-    except msgspec.ValidationError as error:
-        raise fault(source, _translated(str(error), data, schema)) from None
+    return data
 
 
 def fault(source: str, problem: Problem) -> Fault:
@@ -127,8 +133,9 @@ def _wide(data: dict[str, Any]) -> tuple[Step, ...]:
 # -- msgspec's sentences in ours -----------------------------------------------------------------------------------
 
 
-def _translated(message: str, data: dict[str, Any], schema: Any) -> Problem:
-    what, _, place = message.partition(" - at `")
+def explained(error: msgspec.ValidationError, data: dict[str, Any], schema: Any) -> Problem:
+    """What msgspec found wrong with these tables, in words of the file."""
+    what, _, place = str(error).partition(" - at `")
     path = _path(place, data, schema)
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", what, re.S):
         name, fields = match[1], _fields(path, schema)
