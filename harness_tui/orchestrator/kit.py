@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ import msgspec
 from ..agent.kit import History
 from ..domain.dag.settle import Room
 from ..domain.dag.spec import DagSpec
-from ..domain.events import Envelope, Flow, Write
+from ..domain.events import Envelope, Flow
 from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Clock
 from ..domain.task import RunSpec
@@ -38,8 +39,12 @@ class Answer(msgspec.Struct, frozen=True):
 class Runs(Protocol):
     """The owner's agent runs, as a graph uses them."""
 
-    async def start(self, spec: RunSpec, first: Callable[[str], Write]) -> str:
-        """Start a root run, the graph's own event in the same append; answers its id. Raises HarnessError."""
+    async def start(self, spec: RunSpec) -> str:
+        """Start a root run; answers its id. Raises HarnessError."""
+        ...
+
+    def of(self, dag: str) -> dict[str, RunRow]:
+        """Runs that are attempts of a graph's jobs (or its planner), by job (`a#1`)."""
         ...
 
     async def ended(self, run: str) -> RunRow:
@@ -66,6 +71,7 @@ class DagKit:
 
     Attributes:
         room: what a run and its ancestors have left to spend.
+        steady: microseconds on a clock that does not jump.
         approval_id: a fresh approval id.
         load: the function behind `module:function`. Raises UsageError.
         functions: of the caller, by name: they go before `load`.
@@ -80,6 +86,7 @@ class DagKit:
     room: Callable[[str, DagSpec], Room]
     approval_id: Callable[[], str]
     load: Callable[[str], Function]
+    steady: Callable[[], int] = lambda: time.monotonic_ns() // 1000
     functions: Mapping[str, Function] = field(default_factory=dict)
     flow: Callable[[Flow], None] = lambda _: None
     over: Callable[[], Awaitable[None]] | None = None

@@ -8,7 +8,7 @@ import msgspec
 
 from .. import events as ev
 from .graph import Dag
-from .spec import DagSpec, Job
+from .spec import DagSpec, Job, Limits
 from .state import DagState, JobState
 
 
@@ -69,7 +69,8 @@ def restore(p: DagPicture) -> DagState:
                 s.used[name] = s.used.get(name, 0) + amount
         elif job.state == "ready":
             heapq.heappush(s.ready, (-s.dag.below[ident], job.index, ident))
-        if job.approval:
+        s.budgeted = s.budgeted or job.spec.budget != Limits()
+        if job.approval and not job.spec.of_agent:
             s.requests[job.approval] = ident
     if s.asked:
         s.requests[s.asked] = ""

@@ -42,6 +42,11 @@ def settle(s: DagState, t: int, room: Room, *, busy: int = 0) -> list[Event]:
 
 
 def _next(s: DagState, t: int, room: Room, busy: int) -> list[Event]:
+    if s.moot:
+        return [ev.ApprovalWithdrawn(ident, "its job was cancelled or is done anew") for ident in s.moot]
+    if s.proposed and s.proposed.widens and (s.cancel or s.stopped):
+        asked = [ev.ApprovalWithdrawn(s.asked, "the run ended")] if s.asked else []
+        return [*asked, ev.PlanRefused(s.proposed.number, "", "the run ended")]
     if over := _over(s, t):
         return over
     started = _starts(s, t, room)

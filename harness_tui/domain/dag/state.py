@@ -14,7 +14,7 @@ import msgspec
 from .. import events as ev
 from ..events import Event
 from .graph import Dag
-from .spec import DagSpec, Job, job_digest
+from .spec import DagSpec, Job, Limits, job_digest
 
 Word = Literal["pending", "ready", "running", "retrying", "waiting", "succeeded", "dead_lettered", "cancelled"]
 OVER = frozenset({"succeeded", "dead_lettered", "cancelled"})
@@ -115,6 +115,9 @@ class DagState:
         running: attempts that hold a slot; `used` what they take of each resource.
         ready: heap of (-jobs below, index, id); entries of jobs that are no longer ready are skipped.
         left: jobs that are not over.
+        requests: what the run itself asks: approval id -> job, "" = the plan; `moot`: those nobody needs to answer
+            any more, not yet withdrawn.
+        budgeted: some job declares what it may spend.
         t: newest moment seen.
     """
 
@@ -142,6 +145,8 @@ class DagState:
         self.cancel: ev.CancelRequested | None = None
         self.finished: ev.RunFinished | None = None
         self.requests: dict[str, str] = {}
+        self.moot: list[str] = []
+        self.budgeted = False
         self.running = 0
         self.used: dict[str, int] = {}
         self.ready: list[tuple[int, int, str]] = []
@@ -220,7 +225,7 @@ def _waits(s: DagState, x: ev.JobWaits) -> None:
     _enter(s, job, "waiting")
     job.waits, job.approval, job.until = x.why, x.approval, x.until
     _bar(job, x.t, {"approval": "ask", "in_doubt": "doubt"}.get(x.why, "limit"))
-    if x.approval:
+    if x.approval and not job.spec.of_agent:
         s.requests[x.approval] = x.job
 
 
@@ -233,7 +238,8 @@ def _went(s: DagState, x: ev.JobWent) -> None:
 
 
 def _settle(s: DagState, job: JobState) -> None:
-    s.requests.pop(job.approval, None)
+    if s.requests.pop(job.approval, None) is not None:
+        s.moot.append(job.approval)
     job.waits, job.approval, job.until = "", "", 0
 
 
@@ -350,12 +356,16 @@ def _planned(s: DagState, x: ev.JobsPlanned) -> None:
     s.staged += x.jobs
 
 
+_NO_LIMITS = Limits()
+
+
 def _applied(s: DagState, x: ev.PlanApplied) -> None:
     patch = s.proposed
     assert patch is not None
     for ident in patch.drop:
         gone = s.jobs.pop(ident)
         _enter(s, gone, "cancelled")
+        _settle(s, gone)
     for job in s.staged:
         known = s.jobs.get(job.id)
         s.planned += known is None
@@ -363,6 +373,7 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
         fresh.digest = job_digest(job)
         if known:
             _enter(s, known, "pending")
+            _settle(s, known)
             fresh.attempts, fresh.children, fresh.good = known.attempts, known.children, known.good
             fresh.tokens, fresh.usd, fresh.bars = known.tokens, known.usd, known.bars
             s.left -= 1
@@ -374,6 +385,7 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
     s.proposed, s.staged = None, []
     s.requests.pop(s.asked, None)
     s.asked, s.refused = "", None
+    s.budgeted = any(job.spec.budget != _NO_LIMITS for job in s.jobs.values())
     s.planner_done = False
     s.ready = [entry for entry in s.ready if entry[2] in s.jobs]
     heapq.heapify(s.ready)
@@ -402,6 +414,15 @@ def _requested(s: DagState, x: ev.ApprovalRequested) -> None:
     if x.kind == "plan":
         s.asked = x.id
         s.requests[x.id] = ""
+
+
+def _answered(s: DagState, x: ev.ApprovalDecided | ev.ApprovalResolved | ev.ApprovalExpired) -> None:
+    s.requests.pop(x.id, None)
+
+
+def _withdrawn(s: DagState, x: ev.ApprovalWithdrawn) -> None:
+    s.requests.pop(x.id, None)
+    s.moot = [each for each in s.moot if each != x.id]
 
 
 # -- the run --------------------------------------------------------------------------------------------------------
@@ -464,6 +485,10 @@ _HANDLERS: dict[type[Event], Callable[[DagState, Any], None]] = {
     ev.PlannerBound: _planner_bound,
     ev.PlannerEnded: _planner_ended,
     ev.ApprovalRequested: _requested,
+    ev.ApprovalDecided: _answered,
+    ev.ApprovalResolved: _answered,
+    ev.ApprovalExpired: _answered,
+    ev.ApprovalWithdrawn: _withdrawn,
     ev.DagPaused: _paused,
     ev.DagResumed: _resumed,
     ev.RunStopped: _stopped,

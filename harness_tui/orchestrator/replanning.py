@@ -1,0 +1,154 @@
+"""Changing the plan of a run at work: what a planner or the operator proposes, checked, written in slices, asked for
+where it widens, and applied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..domain import events as ev
+from ..domain.dag import export
+from ..domain.dag.patch import Patch, check
+from ..domain.dag.spec import Job
+from ..domain.dag.state import evolve
+from ..domain.dag.steer import Propose, applied, proposal
+from ..domain.errors import HarnessError, UsageError
+from ..domain.events import Event
+from . import asking, planning
+
+if TYPE_CHECKING:
+    from .driver import DagDriver
+
+PLANNER = "planner"
+
+log = logging.getLogger(__name__)
+
+
+class Replanning:
+    """The changes of one run's plan. One at a time: who comes second is told so."""
+
+    def __init__(self, driver: DagDriver) -> None:
+        self._driver = driver
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Ask the planner, whose start is on record."""
+        self._task = asyncio.create_task(self._plan())
+
+    def cancel(self) -> None:
+        """The run ends: nobody waits for its planner."""
+        if self._task and not self._task.done():
+            self._task.cancel()
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def resume(self) -> None:
+        """After a crash: what was proposed whole goes on, what was not is gone; a planner at work is asked again."""
+        s = self._driver.state
+        if s.proposed and len(s.staged) < s.proposed.size:
+            number = s.proposed.number
+            await self._driver.commit(lambda _: [ev.PlanRefused(number, "", "the engine stopped before it was saved")])
+        elif s.proposed and not s.asked:
+            await self._conclude(s.proposed.widens)
+        if s.planning:
+            self.begin()
+
+    # -- who proposes ------------------------------------------------------------------------------------------------
+
+    async def ask(self, by: str) -> None:
+        """Ask the planner now. Raises UsageError where there is none, or it is at work."""
+        s = self._driver.state
+        if s.spec.planner is None:
+            raise UsageError(f"{s.uid} has no planner.", "Give the change yourself: harness-tui dag replan RUN FILE")
+        if s.planning or s.proposed:
+            raise UsageError(f"The plan of {s.uid} is being changed already.", "Look at it first.")
+        if s.replans >= s.spec.max_replans:
+            raise UsageError(f"The planner of {s.uid} was asked {s.replans} times, as often as it may be.")
+        await self._driver.commit(lambda _: [ev.PlannerStarted(s.replans + 1, by)])
+
+    async def edit(self, by: str, jobs: Sequence[Job], drop: Sequence[str], reason: str) -> None:
+        """The operator's own change: their word is its approval. Raises UsageError."""
+        s = self._driver.state
+        known = [job for job in jobs if job.id in s.jobs]
+        fresh = tuple(job for job in jobs if job.id not in s.jobs)
+        by = f"operator:{by}"
+        check(s, Patch(add=fresh, replace=tuple(known), drop=tuple(drop), reason=reason), by)
+        await self._propose(Propose(by, tuple(jobs), tuple(drop), (), reason))
+
+    async def _plan(self) -> None:
+        """The planner's turn: its patch, or why there is none."""
+        driver = self._driver
+        ended = ev.PlannerEnded(done=True)
+        try:
+            patch, tokens, usd = await self._answer()
+            ended = ev.PlannerEnded(patch.done, "", tokens, usd)
+            if not patch.done:
+                widens = check(driver.state, patch, PLANNER)
+                await self._propose(Propose(PLANNER, (*patch.add, *patch.replace), patch.drop, widens, patch.reason))
+        except asyncio.CancelledError:
+            if driver.state.cancel or driver.state.stopped:
+                await driver.commit(lambda _: [ev.PlannerEnded(done=True, error="the run ended")])
+            raise
+        except HarnessError as error:
+            ended = ev.PlannerEnded(done=False, error=str(error))
+        except Exception as error:
+            log.exception("the planner of %s failed inside", driver.uid)
+            ended = ev.PlannerEnded(done=False, error=f"internal error: {type(error).__name__}: {error}")
+        await driver.commit(lambda _: [ended])
+
+    async def _answer(self) -> tuple[Patch, int, int | None]:
+        """(what it wants, tokens, nano-dollars). Raises HarnessError."""
+        driver, s = self._driver, self._driver.state
+        assert s.spec.planner is not None
+        if s.spec.planner.call:
+            return await planning.call(s, driver.kit, driver.answers), 0, 0
+        run = s.planner
+        if not run:
+            there = driver.kit.runs.of(s.uid).get(f"{PLANNER}#{s.replans}")
+            run = (
+                there.id
+                if there
+                else await driver.kit.runs.start(await planning.run_spec(s, driver.kit, driver.answers))
+            )
+            await driver.commit(lambda _: [ev.PlannerBound(run)])
+        row = await driver.kit.runs.ended(run)
+        return planning.read(row, await driver.kit.runs.events(run)), row.usage.total, row.money
+
+    # -- slices, question, and what holds ----------------------------------------------------------------------------
+
+    async def _propose(self, x: Propose) -> None:
+        async with self._lock:
+            s = self._driver.state
+            if s.proposed:
+                raise UsageError(f"The plan of {s.uid} is being changed already.", "Look at it first.")
+            for each in proposal(s, x):
+                await self._driver.commit(lambda _, each=each: each)  # type: ignore[misc]
+            await self._conclude(x.widens)
+
+    async def _conclude(self, widens: Sequence[str]) -> None:
+        """Ask where it widens, else apply."""
+        driver = self._driver
+        if not widens:
+            await driver.commit(self._applied, evolved=True)
+            return
+        s, kit = driver.state, driver.kit
+        before = [job.spec for job in s.jobs.values()]
+        drop = set(s.proposed.drop) if s.proposed else set()
+        fresh = {job.id: job for job in s.staged}
+        after = [*(fresh.pop(job.id, job) for job in before if job.id not in drop), *fresh.values()]
+        paper = await kit.blobs.put(export.diff_text(before, after, PLANNER).encode(), kind="plan")
+        request = asking.plan(s, widens, kit.approval_id(), kit.clock.now(), paper)
+        await driver.commit(lambda _: [request])
+
+    def _applied(self, t: int) -> list[Event]:
+        s = self._driver.state
+        events = applied(s)
+        for event in events:
+            evolve(s, event)
+        return events
