@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import gc
 import logging
 from collections import deque
@@ -223,16 +222,14 @@ class Keeper:
 
     def _spent(self, row: LoopRow) -> str:
         """Why a round would end before its first model call today, or ""."""
-        account = self._ledger.account(f"{row.id}:{self._day()}")
+        scope = f"{row.id}:{self._day()}"
+        account = self._ledger.account(scope)
         if (account.limit and account.left <= 0) or (account.usd_limit is not None and account.usd_left <= 0):
             return "what the loop may spend in a day is spent"
         last = self.journal.views.rounds.get(row.recent[-1]) if row.recent else None
-        if last is None or last.outcome != "exhausted" or last.digest != row.digest or "day's" not in last.reason:
+        if last is None or last.outcome != "exhausted" or last.digest != row.digest:
             return ""
-        return "what is left of the day is too little" if self._day_of(last.ended) == self._day() else ""
-
-    def _day_of(self, at: int) -> str:
-        return datetime.date.fromtimestamp(at / 1_000_000).isoformat()
+        return "what is left of the day is too little" if last.spent in (scope, f"day:{self._day()}") else ""
 
     # -- what follows from a round ----------------------------------------------------------------------------------
 

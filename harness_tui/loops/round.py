@@ -107,7 +107,7 @@ class RoundDriver:
             case rd.StartWorker(role):
                 await self._start(role)
             case rd.AwaitWorker(role, run):
-                await self._append(work.ended(role, await self.kit.runs.ended(run)))
+                await self._append(await work.ended(role, await self.kit.runs.ended(run), self.kit))
             case rd.TakeChange():
                 await self._append(await work.take(self.state, self.kit))
             case rd.ReadVerdict():

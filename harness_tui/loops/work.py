@@ -86,8 +86,10 @@ async def _earlier(s: RoundState, kit: RoundKit) -> str:
     return (await kit.blobs.get(found)).decode(errors="backslashreplace") if found else ""
 
 
-def ended(role: Role, row: RunRow) -> ev.WorkerEnded:
+async def ended(role: Role, row: RunRow, kit: RoundKit) -> ev.WorkerEnded:
     """What a round keeps of its maker's or checker's run."""
+    events = await kit.runs.events(row.id) if row.stopped_by == "budget" else []
+    refused = [each.event.scope for each in events if isinstance(each.event, ev.BudgetExhausted)]
     return ev.WorkerEnded(
         role=role,
         run=row.id,
@@ -99,6 +101,7 @@ def ended(role: Role, row: RunRow) -> ev.WorkerEnded:
         tokens=row.usage.total,
         usd=row.money,
         sandboxed=row.sandboxed,
+        spent=refused[-1] if refused else "",
     )
 
 

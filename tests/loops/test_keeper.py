@@ -204,9 +204,34 @@ async def test_when_the_day_is_spent_slots_are_skipped_with_that_reason(tmp_path
         assert [slot.state for slot in c.row.slots] == ["fired", "skipped", "skipped"]
         assert c.round(1).outcome == "exhausted"
         assert "too little" in c.row.slots[-1].reason
+        assert c.round(1).spent == f"l1:{c.engine._day()}"
         await c.engine.send(_again(c, schedule="*/10 * * * *", action=REPORTS))
         await pass_time(c, time, 10, 10)
         assert c.row.last == "reported", "with another budget it tries again"
+
+
+async def test_with_another_day_it_tries_again(tmp_path: Path) -> None:
+    time = clock()
+    async with crew(tmp_path, [IDLE], [CLEAN], time) as c:
+        await c.add(c.spec(schedule="*/10 * * * *", action=REPORTS, budget=Caps(tokens=0, day_tokens=300)))
+        await pass_time(c, time, 20, 10)
+        await c.restart(time)
+        await pass_time(c, time, 10, 10)
+        assert [slot.state for slot in c.row.slots] == ["fired", "skipped", "skipped"]
+        await pass_time(c, time, 24 * 60, 24 * 60)
+        assert c.row.rounds == 2
+
+
+async def test_a_round_that_spent_what_is_its_own_keeps_no_other_from_its_slot(tmp_path: Path) -> None:
+    time = clock()
+    async with crew(tmp_path, [IDLE], [CLEAN], time) as c:
+        budget = Caps(tokens=300, day_tokens=1_000_000)
+        await c.add(c.spec(schedule="*/10 * * * *", action=REPORTS, budget=budget))
+        await pass_time(c, time, 30, 10)
+        assert [slot.state for slot in c.row.slots] == ["fired"] * 3
+        assert [(c.round(n).outcome, c.round(n).spent) for n in (1, 2, 3)] == [
+            ("exhausted", scope) for scope in ("run:r1", "run:r2", "run:r3")
+        ]
 
 
 async def test_a_hundred_loops_due_at_once_all_begin(tmp_path: Path) -> None:

@@ -142,7 +142,12 @@ class WorkerStarted(Event, frozen=True):
 
 
 class WorkerEnded(Event, frozen=True):
-    """Attributes: state, exit: of the run; claim: what it answered; stopped_by: "budget" = its budget was spent."""
+    """A maker or a checker is over.
+
+    Attributes:
+        state, exit: of the run; claim: what it answered.
+        stopped_by: "budget" = a limit was reached: that of the scope `spent`, as `l3:2026-11-21` or `round:l3/214`.
+    """
 
     role: Literal["maker", "checker"]
     run: str
@@ -154,6 +159,7 @@ class WorkerEnded(Event, frozen=True):
     tokens: int = 0
     usd: int | None = None
     sandboxed: bool = False
+    spent: str = ""
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -180,6 +180,7 @@ def _worker_ended(v: Views, e: Envelope, x: ev.WorkerEnded) -> None:
     row, loop = _round(v, e), _loop(v, e)
     row.tokens += x.tokens
     row.usd = None if row.usd is None or x.usd is None else row.usd + x.usd
+    row.spent = x.spent or row.spent
     if x.role == "maker":
         row.claim = x.claim
     for score in _both_scores(loop):

@@ -131,6 +131,7 @@ class RoundRow(msgspec.Struct, omit_defaults=True):
         feedback: what the operator said of the change of the round `about`, when that was pushed back.
         approval: the request its change waits by, or waited; `decided` what became of that.
         receipt: what was done in the end.
+        spent: the scope whose limit ended it, as `l3:2026-11-21`, or "".
         usd: nano-dollars; None when a part is unknown.
     """
 
@@ -164,6 +165,7 @@ class RoundRow(msgspec.Struct, omit_defaults=True):
     about: str = ""
     receipt: Receipt | None = None
     rolled_back: str = ""
+    spent: str = ""
     tokens: int = 0
     usd: int | None = 0
 
