@@ -2,7 +2,11 @@
 
 chain: one append after the other, as a single run makes them. wide: 16 at a time, as many runs make them.
 loop: an agent loop's events (work W3: 200 characters from the model, 1,000 from the tool), late against early.
-Rates are appends a second, times milliseconds, medians of `REPEATS` round-robin.
+fan: one run with `JOBS` jobs, each two events in the run's stream (whose row changes) and two in a new stream without a
+row: 16 appends at a time, one after the other (fan_chain), or 16 jobs in each append (fan_shared). fan_long has twenty
+times the jobs: late against early, and how long opening takes with so many streams.
+Rates are appends a second (jobs for a fan), times milliseconds, `cpu_us` of the whole process for each job; medians of
+`REPEATS` round-robin.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from floor import commits_per_second
 
 from harness_tui.domain import events as ev
 from harness_tui.domain.codec import encode
+from harness_tui.domain.dag.spec import DagSpec
 from harness_tui.domain.events import Event, Write
 from harness_tui.domain.messages import Text, ToolCall, Usage
 from harness_tui.domain.task import ModelSpec, RunSpec, TaskFile
@@ -31,6 +36,7 @@ from harness_tui.journal.journal import Journal
 APPENDS = 2000
 WIDE = 16
 ITERATIONS = 200
+JOBS = 1000
 REPEATS = 5
 SMALL: tuple[Event, ...] = (ev.TurnEnded(1), ev.ToolNoted("a dialog was answered"), ev.EnvironmentClosed("done"))
 SYNCED: tuple[Event, ...] = (*SMALL[:2], ev.ApprovalDecided("A-1", "approved", "me", "d" * 12))
@@ -86,6 +92,43 @@ async def agent_loop(journal: Journal, _: tuple[Event, ...]) -> dict[str, float]
     return {"ms": 1000 * statistics.median(times), "growth": late / early, "payload_bytes": 1250 * ITERATIONS}
 
 
+def one_job(number: int) -> tuple[tuple[Event, ...], Write]:
+    """What a job adds to the run's stream, and its own stream."""
+    job = f"j{number}"
+    done = (ev.JobStarted(job, 1, "f" * 16, number), ev.JobSucceeded(job, "f" * 16, number))
+    return done, Write(f"r1/{job}#1", 0, (ev.TaskStarted("function"), ev.TaskFinished("y" * 60)))
+
+
+async def fan(journal: Journal, jobs: int, appenders: int, shared: int) -> dict[str, float]:
+    """`jobs` jobs by `appenders` at a time, `shared` of them in each append."""
+    await journal.append([Write("r1", 0, (ev.DagStarted(DagSpec()),))])
+    left, times, begun = iter(range(0, jobs, shared)), list[float](), list[float]()
+
+    async def appender() -> None:
+        for first in left:
+            start, made = time.perf_counter(), [one_job(number) for number in range(first, first + shared)]
+            begun.append(time.process_time())
+            own = Write("r1", journal.head("r1"), tuple(event for done, _ in made for event in done))
+            await journal.append([own, *(stream for _, stream in made)])
+            times.append(time.perf_counter() - start)
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(appender() for _ in range(appenders)))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    tenth = len(begun) // 10
+    growth = (begun[-1] - begun[-tenth]) / (begun[2 * tenth] - begun[tenth])
+    p99 = 1000 * statistics.quantiles(times, n=100)[98]
+    return {"per_s": jobs / wall, "cpu_us": 1e6 * cpu / jobs, "p99_ms": p99, "growth": growth}
+
+
+async def opened_again(path: Path) -> float:
+    start = time.perf_counter()
+    journal = await Journal.open(path, WallClock())
+    took = time.perf_counter() - start
+    await journal.close()
+    return 1000 * took
+
+
 def measured(work: Callable[..., Coroutine[Any, Any, dict[str, float]]], events: tuple[Event, ...]) -> dict[str, float]:
     """One piece of work on a fresh journal, and how many bytes it left."""
 
@@ -95,7 +138,8 @@ def measured(work: Callable[..., Coroutine[Any, Any, dict[str, float]]], events:
             journal = await Journal.open(path, WallClock())
             found = await work(journal, events)
             await journal.close()
-            return {**found, "db_bytes": os.path.getsize(path)}  # noqa: ASYNC240
+            size = os.path.getsize(path)  # noqa: ASYNC240
+            return {**found, "db_bytes": size, "open_ms": await opened_again(path)}
 
     return asyncio.run(go())
 
@@ -117,6 +161,10 @@ CASES: dict[str, Callable[[], dict[str, float]]] = {
     "journal_chain_power": lambda: measured(one_by_one, SYNCED),
     "journal_wide_power": lambda: measured(many_at_once, SYNCED),
     "journal_loop": lambda: measured(agent_loop, ()),
+    "fan": lambda: measured(lambda journal, _: fan(journal, JOBS, WIDE, 1), ()),
+    "fan_chain": lambda: measured(lambda journal, _: fan(journal, JOBS, 1, 1), ()),
+    "fan_shared": lambda: measured(lambda journal, _: fan(journal, 2 * JOBS, 1, WIDE), ()),
+    "fan_long": lambda: measured(lambda journal, _: fan(journal, 20 * JOBS, WIDE, 1), ()),
 }
 
 
@@ -134,6 +182,7 @@ def main() -> None:
         "chain_of_floor": cases["journal_chain"]["per_s"] / cases["floor_chain"]["per_s"],
         "wide_of_floor": cases["journal_wide"]["per_s"] / cases["floor_wide"]["per_s"],
         "chain_power_of_floor": cases["journal_chain_power"]["per_s"] / cases["floor_chain_power"]["per_s"],
+        "fan_long_cpu_of_fan": cases["fan_long"]["cpu_us"] / cases["fan"]["cpu_us"],
         "loop_db_bytes_per_payload_byte": loop["db_bytes"] / loop["payload_bytes"],
     }
     about = {"python": sys.version.split()[0], "sqlite": sqlite3.sqlite_version, "repeats": REPEATS}
