@@ -211,5 +211,7 @@ def _fields(path: tuple[Step, ...], schema: Any) -> tuple[str, ...]:
 
 
 def _choices(path: tuple[Step, ...], schema: Any) -> tuple[Any, ...]:
+    """What a value may be: of a `Literal`, or of several."""
     declared = _declared(path, schema)
-    return get_args(declared) if get_origin(declared) else ()
+    options = get_args(declared) if get_origin(declared) else ()
+    return tuple(each for option in options for each in (get_args(option) or (option,)) if each != "")
