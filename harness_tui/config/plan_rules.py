@@ -137,7 +137,8 @@ def _work(job: Job, kind: Kind, known: Known) -> Iterator[Problem]:
             if not value.strip():
                 yield Problem((kind,), f'"{kind}" is empty')
     if job.arguments and not _json(job.arguments, DEEPEST):
-        yield Problem(("arguments",), f'"arguments" must be JSON, at most {DEEPEST} levels deep, its whole numbers of 64 bits')
+        text = f'"arguments" must be JSON, at most {DEEPEST} levels deep, its whole numbers of 64 bits'
+        yield Problem(("arguments",), text)
     if job.tools:
         yield from tool_problems(("tools",), job.tools, known.tools)
     if job.model and job.model not in known.models:
