@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from . import events as ev
+from .dag import trace as dags
 from .events import Envelope, root_of
 from .loop import trace as loops
 from .messages import Part, Text, ToolCall
@@ -24,7 +25,7 @@ class TraceLine(msgspec.Struct, frozen=True):
         run: root run id; `stream` the run whose event it is.
         state: a state word of the glyph set: run | wait | ask | done | fail | cancel | doubt | retry | note.
         kind: what `/kind:` filters on: model | tool | ask | login | verify | step | frame | budget | policy | loop |
-            engine.
+            dag | engine.
         text: safe text, one line.
     """
 
@@ -142,7 +143,7 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.EngineStopped(reason=reason):
             return "note", "engine", f"engine stopped: {reason}"
         case _:
-            return loops.draw(event)
+            return loops.draw(event) or dags.draw(event)
 
 
 def _amount(amount: int, unit: str) -> str:

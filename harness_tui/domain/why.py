@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .dag import why as dags
 from .events import Fact, RunStarted
 from .fold import Views
 from .messages import RISKS
@@ -108,6 +109,8 @@ def _why_approval(row: ApprovalRow, now: int) -> list[Fact]:
 
 
 def _why_run(views: Views, row: RunRow, now: int) -> list[Fact]:
+    if row.kind == "dag" and row.open:
+        return [Fact(label, sentence) for label, sentence in dags.of_row(row)]
     request = views.approvals.get(row.waits)
     match row.state:
         case "waiting" | "in_doubt" if row.waits:
