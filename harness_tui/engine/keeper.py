@@ -107,7 +107,8 @@ class Keeper:
         return await self._rounds.cancel(uid, by, reason)
 
     async def cancel_all(self, by: str, reason: str) -> int:
-        """End every round that runs, also between its runs; returns how many."""
+        """End every round that runs, also between its runs, and back-fill no more; returns how many."""
+        self._backlog.clear()
         return await self._rounds.cancel_all(by, reason)
 
     def gate(self, spec: LoopSpec) -> Decide:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from harness_tui.domain.loop.spec import Accept, Gate
+from harness_tui.domain.loop.spec import Accept, Action, Gate
 from harness_tui.loops import work
-from harness_tui.port.commands import CancelAll, SetLevel
+from harness_tui.port.commands import BackfillLoop, CancelAll, SetLevel
+from tests.agent.worlds import ManualClock
 from tests.e2e.shell import say
 
 from .crew import CLEAN, Crew, crew, git, writes
 
 PROPOSES = [writes("NOTES.md", "tidy\n"), say("I wrote notes.")]
+START = 1_700_006_400_000_000  # 2023-11-15T00:00:00Z
 GATE = Gate(use="allowlist", kinds=("tidy",), paths=("NOTES.md",))
 
 
@@ -87,3 +89,18 @@ async def test_a_change_that_waits_goes_on_waiting(tmp_path: Path) -> None:
         await c.ended()
         assert (await c.engine.send(CancelAll("op"))).text == "No run is open."
         assert (await c.asked()).id == asked.id
+
+
+async def test_what_was_to_be_backfilled_does_not_begin_after_it(tmp_path: Path) -> None:
+    hour, idle = 3_600_000_000, say("NOTHING TO DO")
+    async with crew(tmp_path, [[asyncio.Event()], idle], [CLEAN], ManualClock(START)) as c:
+        await c.add(c.spec(schedule="0 * * * *", action=Action(kind="report", do="report"), missed="skip"))
+        await c.restart(ManualClock(START + 4 * hour + 1))
+        await c.engine.send(BackfillLoop("tidy", START + 1, START + 3 * hour, "op"))
+        await c.until(lambda: c.maker.seen)
+        assert (await c.engine.send(CancelAll("op"))).text == "1 run and 1 round are being cancelled."
+        assert (await c.ended()).outcome == "failed"
+        for number in (2, 3):
+            await c.run()
+            done = await c.ended(number)
+            assert (done.trigger, done.outcome) == ("manual", "reported"), "what is asked for now, and nothing else"
