@@ -39,7 +39,7 @@ class Append:
 
     __slots__ = ("at", "done", "encoded", "envelopes", "power", "writes")
 
-    def __init__(self, writes: Sequence[Write], at: int) -> None:
+    def __init__(self, writes: Sequence[Write], at: int, done: asyncio.Future[list[Envelope]]) -> None:
         """Encode on the caller's time; `at` in us. Raises what encoding raises, with nothing changed."""
         self.writes = writes
         self.at = at
@@ -52,7 +52,7 @@ class Append:
                 if needs_power(event):
                     self.power = True
         self.envelopes: list[Envelope] = []
-        self.done: asyncio.Future[list[Envelope]] = asyncio.get_running_loop().create_future()
+        self.done = done
 
     def heads(self, known: dict[str, int]) -> dict[str, int]:
         """What it makes of the heads of its runs. Raises Conflict if it was meant for other ones."""

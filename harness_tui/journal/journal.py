@@ -46,6 +46,7 @@ class Journal:
         self._state = State()
         self.views = self._state.views
         self._lane = lane
+        self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._name = name
         self._at = 0
@@ -154,7 +155,7 @@ class Journal:
         """Check, encode and queue an append; nothing has changed when this raises."""
         if not self._open:
             raise SetupError("The journal is closed; nothing was written.", "Start the engine again.")
-        item = Append(writes, max(self._at, self._clock.now()))
+        item = Append(writes, max(self._at, self._clock.now()), self._loop.create_future())
         self._heads.update(item.heads(self._heads))
         self._at = item.at
         self._queue.append(item)
@@ -203,7 +204,7 @@ class Journal:
         self._pages += group.pages()
         self._busy = True
         if self._quiet is None:
-            self._quiet = asyncio.get_running_loop().call_later(IDLE, self._look_idle)
+            self._quiet = self._loop.call_later(IDLE, self._look_idle)
 
     def _answer(self, batch: list[Append]) -> None:
         """The batch is committed: its callers go on a turn before the writer does, and so get into its next group."""
@@ -226,7 +227,7 @@ class Journal:
         """One timer for the whole journal: wakes the writer for a checkpoint when nothing came since the last look."""
         if self._busy:
             self._busy = False
-            self._quiet = asyncio.get_running_loop().call_later(IDLE, self._look_idle)
+            self._quiet = self._loop.call_later(IDLE, self._look_idle)
         else:
             self._quiet = None
             self._wake.set()
