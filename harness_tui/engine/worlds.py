@@ -24,6 +24,7 @@ from ..domain.task import (
     BUILT_IN_TOOLS,
     FILE_TOOLS,
     LOOP_TOOLS,
+    PLAN_TOOLS,
     SHELL_TOOLS,
     WEB_TOOLS,
     ModelSpec,
@@ -105,6 +106,10 @@ def read_keys(spec: RunSpec, secrets: Vault) -> None:
 
 def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -> Model:
     """The run's model of a role, behind a router if it has fallbacks; imports no SDK yet. May wait for a keyring."""
+    if spec.script:
+        from ..models.script import ScriptModel
+
+        return ScriptModel(spec.script)
     from ..models import api, router
 
     def leg(one: ModelSpec) -> Model:
@@ -145,6 +150,12 @@ def environment(
     has_files = wanted.intersection((*FILE_TOOLS, *SHELL_TOOLS))
     held = sandbox(spec, run, sources, rehearsed=rehearsed) if has_files else None
     boxes: list[Toolbox] = []
+    offered = task.tools
+    if spec.given:
+        spilled = _given(spec, spilled, sources)
+        if "read_file" not in wanted:
+            boxes.append(_reader(spilled))
+            offered = (*offered, "read_file")
     if held and wanted.intersection(FILE_TOOLS):
         from ..tools.files.box import FileBox
 
@@ -163,7 +174,11 @@ def environment(
         from ..tools.verdict import VerdictBox
 
         boxes.append(VerdictBox())
-    if others := wanted.difference(BUILT_IN_TOOLS, LOOP_TOOLS):
+    if wanted.intersection(PLAN_TOOLS):
+        from ..tools.plan import PlanBox
+
+        boxes.append(PlanBox())
+    if others := wanted.difference(BUILT_IN_TOOLS, LOOP_TOOLS, PLAN_TOOLS):
         boxes.append(_plugged_in(others, spec.workspace, sources))
     browser = None
     if wanted.intersection(BROWSER_TOOLS):
@@ -173,7 +188,7 @@ def environment(
     return RunEnvironment(
         boxes,
         level=task.level,
-        offered=task.tools,
+        offered=offered,
         sandbox=held,
         browser=browser,
         rules=sources.rules,
@@ -181,7 +196,30 @@ def environment(
         claim=lambda ids: sources.claim(session, ids),
         where=lambda: Where(spec.workspace, run, sources.clock.now()),
         proposes=spec.proposes and held is not None and "changes" in held.enforced,
+        planned=spec.script,
     )
+
+
+def _given(spec: RunSpec, spilled: Spilled | None, sources: Sources) -> Spilled:
+    """Reads what the run was given, and its own long results."""
+
+    async def read(name: str) -> bytes:
+        if sha := spec.given.get(name.removeprefix("result:")):
+            return await sources.blobs.get(sha)
+        if spilled is None:
+            raise UsageError(f"There is no {name[:60]} in this run.")
+        return await spilled(name)
+
+    return read
+
+
+def _reader(spilled: Spilled) -> Toolbox:
+    """`read_file` for what the run was given alone: that it was given something lets it read no workspace."""
+    from ..tools.files.box import FileBox
+
+    box = FileBox(None, spilled=spilled)
+    box.tools = {"read_file": box.tools["read_file"]}
+    return box
 
 
 def sandbox(spec: RunSpec, run: str, sources: Sources, *, rehearsed: bool = False) -> Sandbox:

@@ -1,0 +1,85 @@
+"""Answers of dependencies on their way into a prompt: short ones whole, long ones as head and tail with a reference.
+
+However many and long they are, the prompt stays within `ALL` and the run's spec within `MANY` references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..agent.spill import DIGITS, PREFIX, Spill
+from ..domain.seams import Blobs
+from .kit import Answer
+from .prompts import fenced, name
+
+EACH, ALL = 8 * 1024, 32 * 1024
+"""Bytes of one answer, and of all of them, in a prompt."""
+MANY = 64
+"""More answers than that are a list, and one text that holds them all."""
+LEAST = 16
+"""Bytes of an answer in such a list at least; where these are too much, the list ends early."""
+
+
+class Handed(NamedTuple):
+    """Attributes: text: for the prompt. given: long texts by the name they are read by, `RunSpec.given`."""
+
+    text: str = ""
+    given: dict[str, str] = {}
+
+
+async def hand_over(answers: Sequence[Answer], blobs: Blobs) -> Handed:
+    """The answers, each fenced and named by its job. What is cut is kept as a blob, stored once however often asked."""
+    if len(answers) > MANY:
+        return await _listed(answers, blobs)
+    spill, given = Spill(blobs), dict[str, str]()
+    ceiling = _ceiling([len(answer.text.encode()) for answer in answers])
+    parts = [f"{name(answer.job)}:\n{fenced(await _cut(answer, ceiling, spill, given))}" for answer in answers]
+    return Handed("\n\n".join(parts), given)
+
+
+async def _listed(answers: Sequence[Answer], blobs: Blobs) -> Handed:
+    """The beginning of each, as many as fit, and the whole of all of them by reference."""
+    spill, given = Spill(blobs), dict[str, str]()
+    texts = [await _cut(answer, EACH, spill, given if len(given) < MANY else {}) for answer in answers]
+    whole = "\n".join(f"{name(a.job)}:\n{fenced(text)}" for a, text in zip(answers, texts, strict=True))
+    blob = await blobs.put(whole.encode("utf-8", "backslashreplace"), kind="output")
+    lines, left = list[str](), ALL
+    share = max(LEAST, ALL // len(answers) - 32)
+    for answer in answers:
+        line = f"{name(answer.job)}: {_glance(answer.text, share)}"
+        left -= len(line.encode()) + 1
+        if left < 0:
+            lines.append(f"... and {len(answers) - len(lines)} more")
+            break
+        lines.append(line)
+    told = f'{len(answers)} answers, each cut here; the whole: read_file path="{PREFIX}{blob[:DIGITS]}"'
+    return Handed("\n".join([told, fenced("\n".join(lines))]), {**given, blob[:DIGITS]: blob})
+
+
+async def _cut(answer: Answer, ceiling: int, spill: Spill, given: dict[str, str]) -> str:
+    """An answer's text within `ceiling` bytes; `given` learns where the rest is."""
+    text = answer.text.encode("utf-8", "backslashreplace").decode()
+    fitted = await spill.fit(text, ceiling)
+    for blob in filter(None, (answer.blob, fitted.blob)):
+        given[blob[:DIGITS]] = blob
+    if fitted.blob or not answer.blob:
+        return fitted.text
+    return f'{fitted.text}\n[... the whole: read_file path="{PREFIX}{answer.blob[:DIGITS]}" ...]'
+
+
+def _ceiling(sizes: Sequence[int]) -> int:
+    """Bytes any one answer may have so that all of them fit: what short ones leave is for the long ones."""
+    left = ALL
+    for at, size in enumerate(sorted(sizes)):
+        share = min(EACH, left // (len(sizes) - at))
+        if size > share:
+            return share
+        left -= size
+    return EACH
+
+
+def _glance(text: str, size: int) -> str:
+    """Its beginning on one line, of at most so many bytes."""
+    line = " ".join(text[: size * 2].split())
+    return line if len(line.encode()) <= size else line.encode()[: size - 3].decode(errors="ignore") + "..."
