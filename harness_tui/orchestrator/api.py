@@ -20,7 +20,7 @@ from ..domain.dag.settle import Room
 from ..domain.dag.spec import CONCURRENCY, MAX_REPLANS, DagSpec, Job, Limits, PlannerSpec
 from ..domain.dag.state import DagState, JobState
 from ..domain.errors import UsageError
-from ..domain.events import ApprovalRequested, Envelope, Write, root_of
+from ..domain.events import ApprovalRequested, Envelope, root_of
 from ..domain.inputs import Decided
 from ..domain.ledger import Ledger
 from ..domain.money import from_usd, to_usd
@@ -32,7 +32,7 @@ from ..journal.blobs import BlobStore
 from ..journal.journal import Journal
 from ..tools.tool import Tool
 from .answers import Answers
-from .driver import DagDriver, first_writes
+from .driver import DagDriver
 from .kit import DagKit, Function
 from .local import LocalRuns
 
@@ -112,11 +112,9 @@ class Orchestrator:
             uid = process.runs.next()
             limits = spec.budget
             process.ledger.limit(f"run:{uid}", limits.tokens, None if limits.usd is None else from_usd(limits.usd))
-            seq = 0
-            for events in first_writes(uid, spec, tuple(dag.jobs.values()), {}, "operator"):
-                await process.journal.append([Write(uid, seq, tuple(events))])
-                seq += len(events)
-            return await process.drive(uid)
+            driver = DagDriver(uid, process.kit)
+            await driver.begin(spec, tuple(dag.jobs.values()), {})
+            return await process.drive(driver)
 
     async def resume(self, world: World, run: str = "") -> Report:
         """Go on with a run a dead process left open ("" = the newest), or tell how it ended."""
@@ -125,12 +123,15 @@ class Orchestrator:
             if not found or (run and run not in found):
                 raise UsageError(f"There is no run {run} in this journal." if run else "This journal has no graph.")
             await process.runs.recover()
-            return await process.drive(run or max(found, key=lambda ident: int(ident[1:])))
+            uid = run or max(found, key=lambda ident: int(ident[1:]))
+            return await process.drive(DagDriver(uid, process.kit))
 
     async def retry(self, world: World, run: str, job: str = "", feedback: str = "") -> Report:
         """Do a job anew and what follows from it, or everything that failed (""); what stands is reused."""
         async with _Process(self, world) as process:
-            return await process.drive(run, steer.Retry("program", job, feedback))
+            driver = DagDriver(run, process.kit)
+            await driver.reopen(steer.Retry("program", job, feedback))
+            return await process.drive(driver)
 
     def _models(self) -> dict[str, Model]:
         return {**({"main": self.model} if self.model else {}), **self.models}
@@ -183,10 +184,8 @@ class _Process:
         if self._temporary:
             self._temporary.cleanup()
 
-    async def drive(self, uid: str, again: steer.Retry | None = None) -> Report:
-        self._driver = driver = DagDriver(uid, self.kit)
-        if again:
-            await driver.reopen(again)
+    async def drive(self, driver: DagDriver) -> Report:
+        self._driver = driver
         await driver.run()
         return await self._report(driver.state)
 
@@ -239,5 +238,3 @@ def _job(job: JobState) -> JobReport:
         job.visits,
         job.reused,
     )
-
-

@@ -11,12 +11,12 @@ import msgspec
 
 from ..domain import events as ev
 from ..domain.dag.decide import Bound, Ended, Fate, Waits, Went
-from ..domain.dag.spec import answer_digest
+from ..domain.dag.spec import answer_digest, answer_json
 from ..domain.dag.state import DagState, JobState
 from ..domain.errors import HarnessError, SetupError
 from ..domain.views import RunRow
 from . import asking, calls, work
-from .answers import Answers, text_of
+from .answers import Answers
 from .kit import INLINE, Answer, DagKit
 
 SECOND = 1_000_000
@@ -152,11 +152,11 @@ class Attempts:
     async def _answered(self, job: JobState, value: object) -> None:
         """Its value is kept in its own stream, or as a blob where it is long."""
         key = (job.spec.id, job.attempts)
-        raw = msgspec.json.encode(value)
+        raw = answer_json(value)
         blob = await self._kit.blobs.put(raw, kind="answer") if len(raw) > INLINE else ""
-        answer = Answer(job.spec.id, value, text_of(value), blob)
+        answer = Answer(job.spec.id, value, value if isinstance(value, str) else raw.decode(), blob)
         self._answers.keep(self._state().child(*key), answer, len(raw) + 200)
-        fate = Ended(*key, result=answer_digest(value), text=answer.text)
+        fate = Ended(*key, result=answer_digest(raw), text=answer.text)
         if job.spec.router:
             fate = await self._routed(job, fate, answer)
         self._tell(Done(fate, ev.TaskFinished(None if blob else value, blob)))

@@ -62,7 +62,7 @@ class DagDriver:
         """Heap of (t, what, job or approval, attempt)."""
         self._alarm: tuple[int, asyncio.Task[None]] | None = None
         self._asked: dict[str, ev.ApprovalRequested] = {}
-        self._resumed = False
+        self._resumed = self._fresh = False
 
     # -- from the log, and on after a crash --------------------------------------------------------------------------
 
@@ -70,6 +70,22 @@ class DagDriver:
         """Fold what the log holds of this run."""
         async with self._lock:
             await self._fold()
+
+    async def begin(self, spec: DagSpec, jobs: tuple[Job, ...], may: dict[str, str]) -> None:
+        """Write a new run and its plan, in slices; the last one applies it. Raises SetupError when the disk refuses."""
+        s = self.state
+        slices = steer.proposal(s, steer.Propose("operator", jobs))
+        slices[0].insert(0, ev.DagStarted(spec, may))
+        for events in slices:
+            seq = s.seq
+            for event in events:
+                evolve(s, event)
+            if events is slices[-1]:
+                events += self.replanning.applied(0)
+            written = await self.kit.log.append([Write(self.uid, seq, tuple(events))])
+            self.started = self.started or written[0].at
+        self._began = self.kit.steady()
+        self._fresh = True
 
     async def reopen(self, x: steer.Retry) -> list[Event]:
         """Try again what is over: instead of going on after a crash. Raises UsageError."""
@@ -96,14 +112,17 @@ class DagDriver:
     async def run(self) -> None:
         """Until the run is over. Cancelling this task leaves it open, for the next engine to continue."""
         try:
-            if not self._resumed:
+            if self._fresh:
+                self._loaded.set()
+                await self._patiently(lambda: self.commit(lambda _: []))
+            elif not self._resumed:
                 await self.load()
                 await self._patiently(self._resume)
                 self._loaded.set()
             while self.state.finished is None:
-                if not self._inbox:
+                while not self._inbox:
+                    self._wake.clear()
                     await self._wake.wait()
-                self._wake.clear()
                 await self._patiently(self._turn)
         finally:
             if self._alarm:
@@ -168,10 +187,6 @@ class DagDriver:
 
     def _tell(self, what: Fate | Done) -> None:
         self._inbox.append(what)
-        self._wake.set()
-
-    def poke(self) -> None:
-        """Look again: something outside has changed."""
         self._wake.set()
 
     async def _turn(self) -> None:
@@ -358,15 +373,3 @@ class DagDriver:
 _UNLIMITED = Room()
 _STARTED = {kind: ev.TaskStarted(kind) for kind in ("call", "wait", "gate")}
 _TASKS: set[asyncio.Future[object]] = set()
-
-
-def first_writes(uid: str, spec: DagSpec, jobs: tuple[Job, ...], may: dict[str, str], by: str) -> list[list[Event]]:
-    """A new run, an append each: its first event with the first slice of its plan; the last one applies it."""
-    s = DagState(uid)
-    slices = steer.proposal(s, steer.Propose(by, jobs))
-    slices[0].insert(0, ev.DagStarted(spec, may))
-    for each in slices:
-        for event in each:
-            evolve(s, event)
-    slices[-1] += steer.applied(s)
-    return slices

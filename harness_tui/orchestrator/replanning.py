@@ -135,7 +135,7 @@ class Replanning:
         """Ask where it widens, else apply."""
         driver = self._driver
         if not widens:
-            await driver.commit(self._applied, evolved=True)
+            await driver.commit(self.applied, evolved=True)
             return
         s, kit = driver.state, driver.kit
         before = [job.spec for job in s.jobs.values()]
@@ -146,7 +146,8 @@ class Replanning:
         request = asking.plan(s, widens, kit.approval_id(), kit.clock.now(), paper)
         await driver.commit(lambda _: [request])
 
-    def _applied(self, t: int) -> list[Event]:
+    def applied(self, t: int) -> list[Event]:
+        """What is proposed holds: the events of it, evolved."""
         s = self._driver.state
         events = applied(s)
         for event in events:

@@ -38,7 +38,8 @@ class Dag:
                 raise UsageError(f"Two jobs are called {job.id}.", "Give each job an id of its own.")
             found[job.id] = job
         for job in found.values():
-            _check_kind(job)
+            if job.kind is None:
+                raise _no_kind(job)
             _check_names(job, found)
         dependents: dict[str, list[str]] = {ident: [] for ident in found}
         for job in found.values():
@@ -66,17 +67,13 @@ class Dag:
         return found
 
 
-def _check_kind(job: Job) -> None:
-    named = [kind for kind in KINDS if getattr(job, kind) is not None]
-    if named == [job.kind]:
-        return
-    if not job.id:
-        raise UsageError("A job has no id.", "Give each job an id of its own.")
+def _no_kind(job: Job) -> UsageError:
+    named = job.kinds
     if len(named) > 1:
-        raise UsageError(f"The job {job.id} is of two kinds: {' and '.join(named)}.", "Make two jobs of it.")
+        return UsageError(f"The job {job.id} is of two kinds: {' and '.join(named)}.", "Make two jobs of it.")
     if not named:
-        raise UsageError(f"The job {job.id} does nothing.", f"Give it one of: {', '.join(KINDS)}.")
-    raise UsageError(f"The job {job.id} says it is a {job.kind}, and has {named[0]}.", "Leave kind out.")
+        return UsageError(f"The job {job.id} does nothing.", f"Give it one of: {', '.join(KINDS)}.")
+    return UsageError(f"The job {job.id} is a {named[0]}, and says it is of another kind.", "Leave kind out.")
 
 
 def _check_names(job: Job, found: Mapping[str, Job]) -> None:

@@ -124,10 +124,17 @@ class Job(_Table, frozen=True):
     back: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind is None:
-            found = [kind for kind in KINDS if getattr(self, kind) is not None]
-            if len(found) == 1:
-                force_setattr(self, "kind", found[0])
+        """A kind that is named and another that is there leave none, which `Dag.from_jobs` tells of."""
+        named = self.kinds
+        kind = named[0] if len(named) == 1 and self.kind in (None, named[0]) else None
+        if kind != self.kind:
+            force_setattr(self, "kind", kind)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """All kinds whose key it has."""
+        has = (self.prompt, self.tool, self.command, self.call, self.wait, self.gate, self.verify)
+        return [kind for kind, value in zip(KINDS, has, strict=True) if value is not None]
 
     @property
     def of_agent(self) -> bool:
@@ -189,9 +196,14 @@ def plan_digest(jobs: Sequence[Job]) -> str:
     return hashlib.sha256(_canonical(sorted(jobs, key=lambda job: job.id))).hexdigest()
 
 
+def answer_json(answer: object) -> bytes:
+    """An answer as JSON, the same for equal ones."""
+    return _canonical(answer)
+
+
 def answer_digest(answer: object) -> str:
-    """SHA-256 (16 hex) over an answer as JSON."""
-    return hashlib.sha256(_canonical(answer)).hexdigest()[:16]
+    """SHA-256 (16 hex) over an answer as JSON; of bytes, which are that JSON already."""
+    return hashlib.sha256(answer if isinstance(answer, bytes) else _canonical(answer)).hexdigest()[:16]
 
 
 def job_digest(job: Job) -> str:
