@@ -76,7 +76,7 @@ async def perform(
     """
     named = job.call or ""
     function = kit.functions.get(named) or await _load(named, kit)
-    shape = _shape(function)
+    shape = _shape_of(function)
     more: dict[str, Any] = dict(job.arguments) if job.arguments else {}
     args: tuple[Any, ...] = ()
     if shape.context:
@@ -98,7 +98,7 @@ async def route(job: Job, answer: Answer, kit: DagKit) -> Route | None:
     """
     named = job.router
     function = kit.functions.get(named) or await _load(named, kit)
-    said = await _call(named, function, _shape(function), (answer.value,), {}, ROUTER_DEADLINE)
+    said = await _call(named, function, _shape_of(function), (answer.value,), {}, ROUTER_DEADLINE)
     if isinstance(said, Route):
         return said
     if said is None or said == "continue":
@@ -118,7 +118,7 @@ async def route(job: Job, answer: Answer, kit: DagKit) -> Route | None:
 async def ask(named: str, context: Any, kit: DagKit, deadline: float) -> Any:
     """Call a function that is no job (a planner) with one argument. Raises HarnessError, UsageError."""
     function = kit.functions.get(named) or await _load(named, kit)
-    return await _call(named, function, _shape(function), (context,), {}, deadline)
+    return await _call(named, function, _shape_of(function), (context,), {}, deadline)
 
 
 async def _load(named: str, kit: DagKit) -> Function:
@@ -176,6 +176,13 @@ def _shape(function: Function) -> _Shape:
     return _Shape(bool(names), tuple(names), context, is_async)
 
 
+def _shape_of(function: Function) -> _Shape:
+    try:
+        return _shape(function)
+    except TypeError:  # an object that cannot be a key
+        return _shape.__wrapped__(function)
+
+
 def _place(shape: _Shape, arguments: Mapping[str, Any]) -> str | None:
     """The parameter that takes the inputs, "" = the first by position, None = none is free."""
     return next((each for each in shape.names if each not in arguments), None)
@@ -230,8 +237,6 @@ def _json(named: str, value: Any) -> Any:
         kind = type(value).__name__
         raise HarnessError(f"{named} returned a {kind} that is no JSON: {_told(error)}", "Return plain data.") from None
     if len(raw) > MAX_ANSWER:
-        raise HarnessError(
-            f"{named} returned {len(raw):,} bytes of JSON; {MAX_ANSWER:,} are the most.",
-            "Write a file, return its path.",
-        )
+        much = f"{len(raw):,} bytes of JSON; {MAX_ANSWER:,} are the most"
+        raise HarnessError(f"{named} returned {much}.", "Write a file, and return its path.")
     return value if value is None or type(value) in (str, bool, int) else _decode(raw)

@@ -32,8 +32,9 @@ BOARD = 32 * 1024
 """Bytes of the list of jobs in the prompt; the whole is kept beside it."""
 GLANCE = 400
 """Characters of one answer or error in that list."""
-LONGEST = 4 * 1024 * 1024
-"""Characters of an answer that is read at all."""
+LONGEST = 256 * 1024
+"""Characters of an answer that are read at all, from its end; and how often an object may seem to begin in them."""
+STARTS = 1000
 DEADLINE = 600.0
 """Seconds a planning function has."""
 
@@ -239,13 +240,15 @@ def _last_object(answer: str) -> Any:
         return None
     decoder = json.JSONDecoder()
     at = text.find("{")
-    while at >= 0:
+    for _ in range(STARTS):
+        if at < 0:
+            break
         try:
             found, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            at = text.find("{", at + 1)
-            continue
-        if end == len(text):
-            return found
+            end = at + 1
+        else:
+            if end == len(text):
+                return found
         at = text.find("{", end)
     return None

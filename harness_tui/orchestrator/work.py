@@ -102,7 +102,7 @@ def _run(
 ) -> RunSpec:
     spec, whole = job.spec, s.spec
     tools = (script.tool,) if script else whole.tools if spec.tools is None else spec.tools
-    roles = {}
+    roles: dict[str, ModelSpec] = {}
     if script:
         # It asks no model, so it neither reads a key nor keeps room in a budget for an answer.
         model = ModelSpec(API, script.tool, options=Options(max_tokens=1))

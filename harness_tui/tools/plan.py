@@ -29,9 +29,8 @@ class PlanBox(Toolbox):
             replace: jobs in the place of those with the same id that have not begun.
             drop: ids of jobs that have not begun.
             reason: why, in one sentence; people read it.
-            done: the goal is reached, nothing more is to be done; then there is no change.
+            done: nothing more will be wanted once the plan, changed so, has been worked off.
         """
         patch = msgspec.convert({"add": add, "replace": replace, "drop": drop, "reason": reason, "done": done}, Patch)
-        if patch.done:
-            return "Noted: nothing more is to be done."
-        return f"Noted: {len(patch.add)} to add, {len(patch.replace)} to replace, {len(patch.drop)} to drop."
+        last = ", and nothing more after that" if patch.done else ""
+        return f"Noted: {len(patch.add)} to add, {len(patch.replace)} to replace, {len(patch.drop)} to drop{last}."
