@@ -19,12 +19,16 @@ from ..port.commands import Decide, EditApproval, Reply, Resolve
 from .supervisor import Supervisor
 
 
-class Round(Protocol):
-    """A round of a loop whose change, or whose effect in doubt, waits."""
+class Waits(Protocol):
+    """Whoever asked for a decision."""
 
     async def decide(self, word: Decided | Resolved) -> bool:
         """Apply a decision; False when the request no longer waits as it was shown. Returns after it is durable."""
         ...
+
+
+class Round(Waits, Protocol):
+    """A round of a loop whose change, or whose effect in doubt, waits."""
 
     async def edit(self, command: EditApproval) -> str:
         """Put the operator's diff in the place of the maker's; the new digest, "" = too late. Raises HarnessError."""
@@ -36,6 +40,7 @@ class Desk:
 
     Args:
         rounds: the live round of an id (`l3/214`); None = there is none, or the id is a run's.
+        graphs: the same of a graph's run, which asks for its gates and its plan.
     """
 
     def __init__(
@@ -44,11 +49,13 @@ class Desk:
         supervisor: Supervisor,
         clock: Clock,
         rounds: Callable[[str], Round | None] = lambda _: None,
+        graphs: Callable[[str], Waits | None] = lambda _: None,
     ) -> None:
         self._views = views
         self._supervisor = supervisor
         self._clock = clock
         self._rounds = rounds
+        self._graphs = graphs
 
     async def decide(self, command: Decide) -> Reply:
         """Approve or deny; answers after the decision is durable. Raises ApprovalError when it is refused."""
@@ -59,8 +66,8 @@ class Desk:
                 f"{row.id} is in doubt: it can be resolved, not approved or denied.", _how_resolved(row)
             )
         self._check_waits(row)
-        if command.decision == "pushed_back" and row.kind != "change":
-            raise ApprovalError(f"{row.id} is no loop's change: there is no maker to push it back to.", "Deny it.")
+        if command.decision == "pushed_back" and row.kind not in ("change", "gate"):
+            raise ApprovalError(f"{row.id} is no loop's change and no gate: nobody could do it anew.", "Deny it.")
         word = Decided(row.id, command.decision, command.by, row.digest, command.reason)
         await self._hand_over(row, word)
         return Reply(row.id, f"{row.id} {command.decision}.")
@@ -75,11 +82,13 @@ class Desk:
         if row.kind == "in_doubt":
             raise ApprovalError(f"{row.id} is in doubt: what may have happened cannot be edited.", _how_resolved(row))
         self._check_waits(row)
+        if row.kind in ("gate", "plan"):
+            raise ApprovalError(f"{row.id} is a {row.kind}: it is decided, not edited.", "Approve or deny it.")
         if (command.diff is None) == (row.kind == "change") or (command.arguments is None) == (row.kind == "action"):
             what = "the diff of its change" if row.kind == "change" else "the arguments of its call"
             raise UsageError(f"{row.id} is edited by {what}, and by nothing else.")
         shown, digest = row.digest, ""
-        if waits := self._round(row):
+        if (waits := self._rounds(row.run)) and row.kind == "change":
             digest = await waits.edit(replace(command, digest=shown))
         elif driver := self._supervisor.driver(row.run):
             digest = await driver.edit(row.id, shown, command.by, command.arguments or {})
@@ -100,12 +109,10 @@ class Desk:
         return Reply(row.id, f"{row.id} resolved: {command.resolution.replace('_', ' ')}.")
 
     async def _hand_over(self, row: ApprovalRow, word: Decided | Resolved) -> None:
-        shown, waits = row.digest, self._round(row) or self._supervisor.driver(row.run)
+        shown = row.digest
+        waits = self._rounds(row.run) or self._graphs(row.run) or self._supervisor.driver(row.run)
         if waits is None or not await waits.decide(word):
             raise self._too_late(row.id, shown)
-
-    def _round(self, row: ApprovalRow) -> Round | None:
-        return self._rounds(row.run) if row.kind == "change" or row.run in self._views().rounds else None
 
     def _check_waits(self, row: ApprovalRow) -> None:
         if row.state != "requested":

@@ -24,13 +24,13 @@ from ..config.clock import SystemClock
 from ..config.paths import Paths
 from ..config.settings import Settings, load_settings
 from ..config.vault import Entry, Stores
+from ..domain.dag.picture import DagPicture
 from ..domain.errors import SetupError, UsageError
-from ..domain.events import BudgetSet, EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
+from ..domain.events import EngineRecovered, EngineStarted, EngineStopped, Envelope, Event, Write, root_of
 from ..domain.ledger import Account, Ledger
 from ..domain.loop import find
 from ..domain.loop.rows import LoopRow, RoundRow, SlotRow, SpecRow
 from ..domain.loop.spec import LoopSpec
-from ..domain.money import from_usd
 from ..domain.seams import Clock
 from ..domain.task import RunSpec, SandboxTable
 from ..domain.views import ApprovalRow, RunRow
@@ -44,20 +44,26 @@ from ..port.commands import (
     AnyCommand,
     BackfillLoop,
     CancelAll,
+    CancelJob,
     CancelRun,
     Decide,
     DistrustWorkspace,
     EditApproval,
+    PauseDag,
     PauseLoop,
     RemoveLoop,
+    ReplanDag,
     Reply,
     Resolve,
+    ResumeDag,
     ResumeLoop,
+    RetryDag,
     RevokeRule,
     RunLoop,
     SetBudget,
     SetLevel,
     SetSecret,
+    StartDag,
     StartRun,
     StopEngine,
     TrustWorkspace,
@@ -66,8 +72,10 @@ from ..port.snapshot import Batch, EngineInfo, Snapshot
 from ..sandbox.base import Sandbox
 from . import snapshots, worlds
 from .bus import Bus
+from .dags import Dags
 from .desk import Desk
 from .keeper import Keeper
+from .limits import Limits
 from .loop_desk import LoopDesk
 from .notify import Notifier
 from .rounds import OwnRuns, Rounds
@@ -120,13 +128,15 @@ class Engine:
         self._services = Services()
         self._notifier = Notifier(settings.file.notify, lambda: journal.views, clock, self._sources.redaction)
         self._bus = Bus(lambda after, limit: journal.tail(after=after, limit=limit))
+        self._limits = Limits(journal, self._ledger, self._note)
         self._supervisor = Supervisor(journal, self._kit, self._services)
+        runs = OwnRuns(journal, self._supervisor, self._next_run)
         rounds = Rounds(
             journal,
             clock,
             self._blobs,
             self._sources.redaction,
-            OwnRuns(journal, self._supervisor, self._next_run),
+            runs,
             state=paths.home,
             sandbox=self._sandbox,
             approval_id=self._approval_id,
@@ -135,7 +145,20 @@ class Engine:
         )
         self._keeper = Keeper(journal, clock, self._ledger, rounds, self._day)
         self._loop_desk = LoopDesk(self._keeper)
-        self._desk = Desk(lambda: journal.views, self._supervisor, clock, rounds.driver)
+        self._dags = Dags(
+            journal,
+            clock,
+            self._blobs,
+            self._sources.redaction,
+            self._ledger,
+            runs,
+            self._supervisor,
+            next_run=self._next_run,
+            approval_id=self._approval_id,
+            day=self._day,
+            flow=self._bus.flow,
+        )
+        self._desk = Desk(lambda: journal.views, self._supervisor, clock, rounds.driver, self._dags.driver)
         self._runs = max((_number(r.id) for r in journal.views.runs.values()), default=0)
         self._asked = max((_number(a) for a in journal.views.approvals), default=0)
 
@@ -165,24 +188,13 @@ class Engine:
             account = Account(row.limit, row.held, row.spent, row.usd_limit, row.usd_held, row.usd, row.warned)
             (self._ledger.accounts if ":" in scope else self._ledger.defaults)[scope] = account
         await self._note(EngineStarted(os.getpid(), __version__, self.journal.epoch))
-        await self._configured(settings)
+        await self._limits.configured(settings)
         hit("engine.recovering")
-        runs = await self._supervisor.recover()
+        runs = await self._supervisor.recover() + await self._dags.recover()
         if runs:
             doubts = sum(a.open and a.kind == "in_doubt" for a in views.approvals.values())
             await self._note(EngineRecovered(runs, doubts))
         await self._keeper.open()
-
-    async def _configured(self, settings: Settings) -> None:
-        """The day's limits of config.toml hold until the operator sets others by hand."""
-        limits, known = settings.file.budget, self.journal.views.budgets.get("day")
-        tokens, usd = limits.day_tokens, None if limits.day_usd is None else from_usd(limits.day_usd)
-        if known is not None and not known.by.startswith(settings.path.name):
-            return
-        if (tokens, usd) == ((known.limit, known.usd_limit) if known else (0, None)):
-            return
-        self._ledger.limit("day", tokens, usd)
-        await self._note(BudgetSet("day", tokens, usd, settings.where("budget").replace("default", settings.path.name)))
 
     async def _sweep(self) -> None:
         """Delete blobs a killed engine left without their event. Nobody waits for it or fails by it."""
@@ -197,6 +209,7 @@ class Engine:
             self._sweeping.cancel()
         await self._notifier.close()
         await self._keeper.close()
+        await self._dags.close()
         await self._supervisor.close(now=now or self._now)
         await self._services.close()
         try:
@@ -285,6 +298,9 @@ class Engine:
                 if not await self._keeper.cancel(run, by, reason):
                     raise UsageError(f"{run} is over, or only waits for a decision.")
                 return Reply(run, f"{run} is being cancelled.")
+            case CancelRun(run, by, reason) if self._dags.driver(run):
+                await self._dags.cancel(run, by, reason)
+                return Reply(run, f"{run} is being cancelled.")
             case CancelRun(run, by, reason):
                 row = await self.run(run)
                 if not row.open or not await self._supervisor.cancel(root_of(row.id), by, reason):
@@ -292,12 +308,20 @@ class Engine:
                 return Reply(row.id, f"{row.id} is being cancelled.")
             case CancelAll(by, reason):
                 # At once, rounds first: a worker that ends begins nothing more, and one that starts delays no other.
-                rounds, runs = await asyncio.gather(
-                    self._keeper.cancel_all(by, reason), self._supervisor.cancel_all(by, reason)
+                rounds, graphs, runs = await asyncio.gather(
+                    self._keeper.cancel_all(by, reason),
+                    self._dags.cancel_all(by, reason),
+                    self._supervisor.cancel_all(by, reason),
                 )
-                return Reply(text=_cancelled(runs, rounds))
+                return Reply(text=_cancelled(runs + graphs, rounds))
+            case StartDag():
+                self._sources.learn(command.secrets)
+                uid = await self._dags.start(command)
+                return Reply(uid, f"{uid} started.")
+            case CancelJob() | PauseDag() | ResumeDag() | RetryDag() | ReplanDag():
+                return await self._dags.handle(command)
             case SetBudget():
-                return await self._set_budget(command)
+                return await self._limits.set(command)
             case SetSecret(name, value):
                 self._sources.hide(Entry.decode(name, value).secret)
                 self._sources.stores.session.set(name, value)
@@ -323,21 +347,8 @@ class Engine:
                 self.stopped.set()
                 return Reply(text="The engine stops.")
 
-    async def _set_budget(self, command: SetBudget) -> Reply:
-        """Limits are events, so that they outlive the engine; the fold and the ledger take the same ones."""
-        kind, _, run = command.scope.partition(":")
-        if kind == "run" and not (await self.run(run)).open:
-            raise UsageError(f"{run} is over; its budget can no longer be set.")
-        if kind not in ("run", "day") or (kind == "run") != bool(run):
-            raise UsageError(f'There is no budget "{command.scope}".', "Name an open run, or day.")
-        if command.tokens < 0 or (command.usd or 0) < 0:
-            raise UsageError("A limit is 0 or more.")
-        self._ledger.limit(command.scope, command.tokens, command.usd)
-        await self._note(BudgetSet(command.scope, command.tokens, command.usd, command.by))
-        return Reply(command.scope, f"The limits of {run or 'each day'} are set.")
-
     async def runs(self, limit: int = 200) -> list[RunRow]:
-        roots = [r for r in self.journal.views.runs.values() if r.kind == "agent"]
+        roots = [r for r in self.journal.views.runs.values() if r.kind != "attempt"]
         return sorted(roots, key=lambda r: r.started, reverse=True)[:limit]
 
     async def run(self, run: str) -> RunRow:
@@ -366,6 +377,12 @@ class Engine:
 
     async def slots(self, loop: str, limit: int = 50) -> list[SlotRow]:
         return await self.journal.slots(loop, limit)
+
+    async def dag(self, run: str) -> DagPicture:
+        return await self._dags.picture(run)
+
+    async def stream(self, uid: str, after: int = 0, limit: int = 500) -> list[Envelope]:
+        return await self.journal.stream(uid, after, limit)
 
     async def blob(self, sha: str) -> bytes:
         return await self._blobs.get(sha)

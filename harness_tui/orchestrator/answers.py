@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 import msgspec
 
@@ -56,7 +55,7 @@ class Answers:
     async def _of_agent(self, job: JobState, run: str) -> Answer:
         row = await self._kit.runs.ended(run)
         told = work.outcome(job, row, await self._kit.runs.events(run))
-        return Answer(job.spec.id, told.value, told.text)
+        return Answer(job.spec.id, told.value, told.text, told.blob)
 
     async def _of_task(self, job: JobState, child: str) -> Answer:
         ends = [e.event for e in await self._kit.log.stream(child) if isinstance(e.event, ev.TaskFinished)]
@@ -74,7 +73,3 @@ async def answer_of(job: str, end: ev.TaskFinished, kit: DagKit) -> Answer:
 def text_of(value: object) -> str:
     """An answer as text: itself, or as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def names(answers: Iterable[Answer]) -> list[str]:
-    return [answer.job for answer in answers]

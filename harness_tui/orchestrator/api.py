@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,18 +97,7 @@ class Orchestrator:
         """Run to the end. Raises UsageError for a graph that cannot be run, before anything is spent."""
         dag = dag if isinstance(dag, Dag) else Dag.from_jobs(dag)
         world = world or World()
-        spec = DagSpec(
-            goal=goal,
-            concurrency=self.concurrency,
-            resources=dict(self.resources),
-            budget=self.budget,
-            models={name: ModelSpec("in-process", model.name) for name, model in self._models().items()},
-            planner=self.planner,
-            max_replans=self.max_replans,
-            level=self.level,
-            workspace=str(Path(world.workspace).absolute()),
-            in_process=True,
-        )
+        spec = self._spec(world, goal)
         async with _Process(self, world) as process:
             uid = process.runs.next()
             limits = spec.budget
@@ -132,6 +122,20 @@ class Orchestrator:
             driver = DagDriver(run, process.kit)
             await driver.reopen(steer.Retry("program", job, feedback))
             return await process.drive(driver)
+
+    def _spec(self, world: World, goal: str) -> DagSpec:
+        return DagSpec(
+            goal=goal,
+            concurrency=self.concurrency,
+            resources=dict(self.resources),
+            budget=self.budget,
+            models={name: ModelSpec("in-process", model.name) for name, model in self._models().items()},
+            planner=self.planner,
+            max_replans=self.max_replans,
+            level=self.level,
+            workspace=os.path.abspath(world.workspace),
+            in_process=True,
+        )
 
     def _models(self) -> dict[str, Model]:
         return {**({"main": self.model} if self.model else {}), **self.models}

@@ -191,7 +191,7 @@ class Attempts:
             exhausted=told.exhausted,
         )
         if not told.error:
-            answer = Answer(key[0], told.value, told.text)
+            answer = Answer(key[0], told.value, told.text, told.blob)
             self._answers.keep(run, answer, len(told.text) + 200)
             if job.spec.router:
                 fate = await self._routed(job, fate, answer)

@@ -167,6 +167,4 @@ class LocalRuns:
                 acts="shell_exec" in spec.task.tools,
             )
             boxes.append(ShellBox(held))
-        return RunEnvironment(
-            boxes, level=spec.task.level, offered=spec.task.tools, sandbox=held, script=spec.script
-        )
+        return RunEnvironment(boxes, level=spec.task.level, offered=spec.task.tools, sandbox=held, planned=spec.script)

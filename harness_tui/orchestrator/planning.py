@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .answers import Answers
 
 TOOL = PLAN_TOOLS[0]
+JOB = "@planner"
+"""What its run is called beside those of jobs; no job can be."""
 BOARD = 32 * 1024
 """Bytes of the list of jobs in the prompt; the whole is kept beside it."""
 GLANCE = 400
@@ -130,7 +132,7 @@ async def run_spec(s: DagState, kit: DagKit, answers: Answers) -> RunSpec:
         approval_life=s.spec.approval_life,
         in_process=s.spec.in_process,
         dag=s.uid,
-        job=f"planner#{s.replans}",
+        job=f"{JOB}#{s.replans}",
         given=given,
     )
 

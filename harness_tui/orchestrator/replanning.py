@@ -110,7 +110,7 @@ class Replanning:
             return await planning.call(s, driver.kit, driver.answers), 0, 0
         run = s.planner
         if not run:
-            there = driver.kit.runs.of(s.uid).get(f"{PLANNER}#{s.replans}")
+            there = driver.kit.runs.of(s.uid).get(f"{planning.JOB}#{s.replans}")
             run = (
                 there.id
                 if there
