@@ -15,6 +15,8 @@ API = "script"
 """`ModelSpec.api` of such a run."""
 CALL = "script"
 """Id of its one call."""
+HAPPENED = "These already happened and must not be repeated:"
+"""How `agent.context` begins to tell an attempt of what an interrupted one has done."""
 
 
 class ScriptModel:
@@ -34,6 +36,8 @@ class ScriptModel:
         results = [part for message in request.messages for part in message.parts if isinstance(part, ToolResult)]
         if results:
             yield Answer((Text(results[-1].text or "done"),), usd=0, mark="priced")
+        elif any(message.role == "user" and message.text.startswith(HAPPENED) for message in request.messages):
+            yield Answer((Text("It was done before the world it was done in was lost."),), usd=0, mark="priced")
         else:
             call = ToolCall(CALL, self._script.tool, self._script.arguments)
             yield Answer((call,), stop="tool_calls", usd=0, mark="priced")

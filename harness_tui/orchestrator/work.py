@@ -115,7 +115,7 @@ def _run(
             level=spec.level or whole.level,
             sandbox=spec.sandbox or whole.sandbox,
             budget=Budget(0) if script else budget(whole, spec.budget),
-            guardrails=Guardrails(max_iterations=spec.max_iterations),
+            guardrails=Guardrails() if script else Guardrails(max_iterations=spec.max_iterations),
         ),
         model=model,
         roles=roles,
