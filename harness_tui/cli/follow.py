@@ -1,20 +1,23 @@
-"""Start a run and wait for its end: narrate each step, name what waits for a decision, obey signals."""
+"""Start a run and wait for its end: narrate each step, name what waits for a decision, obey signals.
+
+A graph's run is followed with the agent runs under it: what they ask is asked here as well.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..domain import events as ev
-from ..domain.codec import to_json
+from ..domain.codec import WireEvent, to_json
 from ..domain.errors import ApprovalError, HarnessError
-from ..domain.events import HALTED, RECORDING, Envelope, root_of
+from ..domain.events import HALTED, NUMBER_OF, RECORDING, Envelope, root_of
 from ..domain.safetext import clip
 from ..domain.trace import line
 from ..domain.views import ApprovalRow, RunRow
-from ..port.commands import CancelRun, Decide, StartRun
+from ..port.commands import CancelRun, Decide, ResumeDag, RetryDag, StartDag, StartRun
 from ..port.port import EnginePort
 from . import output
 
@@ -23,6 +26,9 @@ SHOWN_DIGEST = 16
 
 NARRATED = 240
 """Cells of one narrated step; `runs show` has the whole line."""
+
+
+_STARTED = NUMBER_OF[ev.RunStarted]
 
 
 class Left(HarnessError):
@@ -47,7 +53,7 @@ class Wish:
     approve: Callable[[ApprovalRow], bool] | None = None
 
 
-async def start(port: EnginePort, command: StartRun, wish: Wish) -> tuple[RunRow, str]:
+async def start(port: EnginePort, command: StartRun | StartDag, wish: Wish) -> tuple[RunRow, str]:
     """Start and follow. Returns the row, and the id of the approval it was left waiting for ("" when it ended)."""
     pos = (await port.snapshot()).pos
     run = (await port.send(command)).id
@@ -57,12 +63,36 @@ async def start(port: EnginePort, command: StartRun, wish: Wish) -> tuple[RunRow
     return await port.run(run), waits
 
 
-class _Follower:
-    """One run, watched from before its first event."""
+async def rejoin(
+    port: EnginePort, run: str, wish: Wish, word: ResumeDag | RetryDag | None = None
+) -> tuple[RunRow, str]:
+    """Follow a run that is there already, having told it `word`; what waits in it is told first. As `start`."""
+    shot = await port.snapshot()
+    if word:
+        output.tell((await port.send(word)).text)
+    elif not any(row.id == run and row.open for row in shot.runs):
+        return await port.run(run), ""  # it ended before anybody looked
+    follower = _Follower(port, run, wish, (row.id for row in shot.runs if row.parent == run))
+    async with _Signals(follower):
+        waits = await follower.waiting(row for row in shot.approvals if row.open)
+        waits = waits or await follower.until_end(shot.pos)
+    return await port.run(run), waits
 
-    def __init__(self, port: EnginePort, run: str, wish: Wish) -> None:
+
+class _Follower:
+    """One run, watched from before its first event; `under`: agent runs of a graph that are there already."""
+
+    def __init__(self, port: EnginePort, run: str, wish: Wish, under: Iterable[str] = ()) -> None:
         self.port, self.run, self.wish = port, run, wish
         self._said = ""
+        self._family = {run, *under}
+
+    async def waiting(self, rows: Iterable[ApprovalRow]) -> str:
+        """Tell of requests that are open. Returns the one that is not waited for, or ""."""
+        for row in rows:
+            if root_of(row.stream) in self._family and not await self._asked(row):
+                return row.id
+        return ""
 
     async def until_end(self, pos: int) -> str:
         async for batch in self.port.batches(pos):
@@ -72,26 +102,41 @@ class _Follower:
                 if (item.run, item.key) == (self.run, RECORDING):
                     output.tell(item.text)
             for wire in batch.events:
-                if root_of(wire.run) != self.run:
+                if not self._ours(wire):
                     continue
                 envelope = wire.open()
                 self._show(envelope)
-                if isinstance(envelope.event, ev.RunFinished):
+                if isinstance(envelope.event, ev.RunFinished) and root_of(envelope.run) == self.run:
                     return ""
                 if isinstance(envelope.event, ev.ApprovalRequested) and not await self._asked(envelope.event):
                     return envelope.event.id
         return ""
 
+    def _ours(self, wire: WireEvent) -> bool:
+        """Whether it is of the run, or of an agent run under it: that says itself whose it is."""
+        root = root_of(wire.run)
+        if root in self._family:
+            return True
+        if wire.kind == _STARTED:
+            event = wire.open().event
+            if isinstance(event, ev.RunStarted) and event.spec.dag == self.run:
+                self._family.add(root)
+                return True
+        return False
+
     def _show(self, envelope: Envelope) -> None:
         if self.wish.stream:
             output.emit(to_json(envelope))
+        if isinstance(envelope.event, ev.TaskStarted | ev.TaskFinished):
+            return  # the graph's own events say it
         drawn = line(envelope)
         if drawn:
-            told = clip(_unrepeated(drawn.text, self._said), NARRATED)
+            whose = "" if drawn.run == self.run else f"{drawn.run}  "
+            told = clip(whose + _unrepeated(drawn.text, self._said), NARRATED)
             self._said = drawn.text
             output.tell(f"{output.clock(drawn.at)}  {drawn.state:<6}  {drawn.kind:<6}  {told}")
 
-    async def _asked(self, asked: ev.ApprovalRequested) -> bool:
+    async def _asked(self, asked: ev.ApprovalRequested | ApprovalRow) -> bool:
         """Decide it, or say how it is decided. False: do not wait for the decision."""
         if self.wish.approve:
             row = next((row for row in await self.port.approvals() if row.id == asked.id), None)

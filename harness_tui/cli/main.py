@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from . import approvals, budget, config, demo, doctor, engine, key, loop, output, policy, replay, run, runs, tools
+from . import approvals, budget, config, dag, demo, doctor, engine, key, loop, output, policy, replay, run, runs, tools
 
 EPILOG = "No model at hand? `harness-tui demo` needs no key. Exit codes and JSON shapes are in the README."
 
@@ -36,6 +36,7 @@ for verb in (
     runs.runs,
     approvals.approvals,
     loop.loop,
+    dag.dag,
     budget.budget,
     policy.policy,
     tools.tools,
