@@ -47,13 +47,11 @@ def analyse(s: DagState, t: int) -> Analysis:
     usual = _Usual(s)
     spent = {ident: _spent(job, t) for ident, job in s.jobs.items()}
     length = {ident: usual.length(job, spent[ident]) for ident, job in s.jobs.items()}
-    critical, slack = _longest(s, length)
+    ranks, critical, slack = _longest(s, length)
     waiting = tuple(ident for ident, job in s.jobs.items() if job.state == "waiting" and job.waits in _PERSON)
     asked = {ident: total for ident, job in s.jobs.items() if (total := _human(job, t))}
     finish = None if waiting or s.asked else _finish(s, t, usual)
-    return Analysis(
-        s.dag.ranks(), critical, slack, _union(s.jobs.values(), t), asked, waiting, _holds(s, waiting), finish
-    )
+    return Analysis(ranks, critical, slack, _union(s.jobs.values(), t), asked, waiting, _holds(s, waiting), finish)
 
 
 # -- how long a job takes -------------------------------------------------------------------------------------------
@@ -99,30 +97,37 @@ def _spent(job: JobState, t: int) -> int:
 # -- the longest way ------------------------------------------------------------------------------------------------
 
 
-def _longest(s: DagState, length: dict[str, int]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The ids of the longest way, and each job's room beside it. Of equally long ways that with more jobs counts."""
+def _longest(s: DagState, length: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...], dict[str, int]]:
+    """Ranks, the ids of the longest way, and each job's room beside it. Of equally long ways that with more jobs."""
     jobs, dependents = s.dag.jobs, s.dag.dependents
+    ranks: dict[str, int] = {}
     head: dict[str, tuple[int, int]] = {}
     before: dict[str, str] = {}
-    nothing = (0, 0)
     for ident in s.dag.order:
-        best, via = nothing, ""
+        rank, best, via = 0, (-1, 0), ""
         for dep in jobs[ident].deps:
-            if not via or head[dep] > best:
+            if ranks[dep] >= rank:
+                rank = ranks[dep] + 1
+            if head[dep] > best:
                 best, via = head[dep], dep
-        head[ident] = (best[0] + length[ident], best[1] + 1)
-        before[ident] = via
+        ranks[ident], before[ident] = rank, via
+        head[ident] = (best[0] + length[ident], best[1] + 1) if via else (length[ident], 1)
     tail: dict[str, int] = {}
     for ident in reversed(s.dag.order):
-        tail[ident] = length[ident] + max([tail[each] for each in dependents[ident]], default=0)
+        rest = 0
+        for each in dependents[ident]:
+            if tail[each] > rest:
+                rest = tail[each]
+        tail[ident] = rest + length[ident]
     if not head:
-        return (), {}
+        return ranks, (), {}
     last = max(head, key=head.__getitem__)
     whole = head[last][0]
     path = [last]
     while before[path[-1]]:
         path.append(before[path[-1]])
-    return tuple(reversed(path)), {ident: whole - head[ident][0] - tail[ident] + length[ident] for ident in length}
+    slack = {ident: whole - head[ident][0] - tail[ident] + took for ident, took in length.items()}
+    return ranks, tuple(reversed(path)), slack
 
 
 # -- people ---------------------------------------------------------------------------------------------------------

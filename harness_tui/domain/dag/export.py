@@ -130,8 +130,7 @@ def _entries(job: Job) -> dict[str, str]:
     """key -> `key = value`, of all that is not as it is by default; the order is that of the fields."""
     found = {"id": f"id = {_value(job.id)}"}
     built = msgspec.to_builtins(job)
-    for field in msgspec.structs.fields(job):
-        name = field.name
+    for name in Job.__struct_fields__:
         if name in built and name not in ("id", "kind"):
             found[name] = f"{name} = {_value(built[name], long=True)}"
     return found
