@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ ISOLATED = (
     "--die-with-parent --new-session --cap-drop ALL --hostname sandbox"
 )
 RESOLVER = Path("/etc/resolv.conf")
+_KEEPERS: Counter[Path] = Counter()
+"""Sandboxes that write, by workspace: the last one to close takes away the place they kept."""
 
 
 def program(places: Sequence[str] = PLACES) -> str:
@@ -69,6 +72,7 @@ class Bubblewrap(Sandbox):
         self._network = network
         self._kind: view.Kind = "write" if writable else "read"
         self._links: tuple[Path, ...] = ()
+        self._keeps = False
         self._program = program(places)
 
     @property
@@ -83,7 +87,12 @@ class Bubblewrap(Sandbox):
 
     async def close(self) -> None:
         await super().close()
-        if self._kind == "write":
+        if not self._keeps:
+            return
+        self._keeps = False
+        _KEEPERS[self.workspace] -= 1
+        if not _KEEPERS[self.workspace]:  # another run's child may be about to be shown it
+            del _KEEPERS[self.workspace]
             with suppress(OSError):
                 (self.workspace / ".git").rmdir()  # goes only if it is empty: no repository, perhaps of a killed engine
 
@@ -108,6 +117,9 @@ class Bubblewrap(Sandbox):
 
     def _keep_place(self) -> None:
         """Where there is no repository yet, a child would make one whose settings the operator's git obeys."""
+        if not self._keeps:
+            self._keeps = True
+            _KEEPERS[self.workspace] += 1
         with suppress(OSError):
             (self.workspace / ".git").mkdir()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -179,6 +180,17 @@ async def test_where_there_is_no_repository_a_child_makes_none(tmp_path: Path) -
     assert (await sh(sandbox, "git init . || mkdir .git/hooks")).code != 0
     await sandbox.close()
     assert list(folder.iterdir()) == []
+
+
+async def test_a_sandbox_that_closes_takes_nothing_from_another_run_in_the_same_workspace(tmp_path: Path) -> None:
+    one, other = Bubblewrap(tmp_path, hidden=()), Bubblewrap(tmp_path, hidden=())
+    assert (await sh(one, "true")).code == (await sh(other, "true")).code == 0
+    running = asyncio.create_task(sh(other, "read -t 1 < /dev/zero; ls -A"))
+    await one.close()
+    assert (tmp_path / ".git").is_dir()
+    assert (await running).output.split() == [".git"]
+    await other.close()
+    assert os.listdir(tmp_path) == []
 
 
 async def test_what_a_killed_engine_left_in_its_place_goes_with_the_next_sandbox(tmp_path: Path) -> None:
