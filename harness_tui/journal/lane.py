@@ -24,8 +24,9 @@ class _Worker(sqlite3.Connection):
     work: SimpleQueue[Callable[[], None] | None]
 
     def commit(self) -> None:
-        while (work := self.work.get()) is not None:
+        while work := self.work.get():
             work()
+            del work  # or what was done last stays in memory until there is more to do
 
 
 class Lane:
@@ -104,6 +105,9 @@ class Lane:
             self._loop.call_soon_threadsafe(fn, value)
         except RuntimeError:
             pass  # the loop is closed: nobody is there to be told, and what is queued is still to be done
+
+    def __del__(self) -> None:
+        self._worker.work.put(None)  # dropped without `close`: its thread is not to wait for ever
 
     async def close(self) -> None:
         """Finish what was asked for, then close the connection and end the thread."""
