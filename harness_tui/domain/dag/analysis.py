@@ -230,10 +230,9 @@ class _Play:
         heapq.heappush(self.ready.setdefault(uses, []), entry)
 
     def _ended(self, ident: str, what: int) -> None:
-        if what == 0:
-            self.free += 1
-            for name, amount in self.s.jobs[ident].spec.uses.items():
-                self.used[name] = self.used.get(name, 0) - amount
+        self.free += what == 0
+        for name, amount in self.s.jobs[ident].spec.uses.items():
+            self.used[name] = self.used.get(name, 0) - amount
         unmet = self.unmet
         for each in self.s.dag.dependents[ident]:
             if each in unmet:
@@ -250,13 +249,11 @@ class _Play:
             ident = heapq.heappop(self.ready[uses])[2]
             job = self.s.jobs[ident]
             end = self.now + self.usual.of(job)
-            if job.spec.kind == "gate":  # whoever waits for a person holds nothing
-                heapq.heappush(self.later, (end, 1, ident))
-                continue
-            self.free -= 1
+            slot = job.spec.kind != "gate"  # whoever waits for a person holds none
+            self.free -= slot
             for name, amount in uses:
                 self.used[name] = self.used.get(name, 0) + amount
-            heapq.heappush(self.later, (end, 0, ident))
+            heapq.heappush(self.later, (end, 0 if slot else 1, ident))
 
     def _fits(self, uses: _Uses) -> bool:
         return all(self.used.get(name, 0) + amount <= self.s.spec.resources.get(name, 1) for name, amount in uses)

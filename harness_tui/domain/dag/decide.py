@@ -106,8 +106,10 @@ def decide(s: DagState, x: Fate, t: int) -> list[Event]:
 def ended(s: DagState, job: JobState, x: Ended, t: int) -> list[Event]:
     """What an attempt's end leads to."""
     if not x.error:
-        done = ev.JobSucceeded(x.job, x.result, t, x.tokens, x.usd)
-        return [done, *_routed(s, job, "succeeded", x, t)]
+        routed = _routed(s, job, "succeeded", x, t)
+        if routed and isinstance(routed[0], ev.JobDeadLettered):  # it answered, and its answer led nowhere
+            return [ev.JobFailed(x.job, routed[0].error, t, 0, x.tokens, x.usd), *routed]
+        return [ev.JobSucceeded(x.job, x.result, t, x.tokens, x.usd), *routed]
     if x.exhausted:
         failed = ev.JobFailed(x.job, _short(x.error), t, 0, x.tokens, x.usd)
         dead_letter = ev.JobDeadLettered(x.job, _short(x.error), t)
@@ -151,17 +153,24 @@ def _routed(s: DagState, job: JobState, when: str, x: Ended, t: int) -> list[Eve
         return []
     if route.stop:
         return [ev.RunStopped(x.job, _short(route.feedback or text))]
-    return sent_back(s, route.goto, x.job, route.feedback or text, t) if route.goto else []
+    feedback = route.feedback or text
+    return sent_back(s, route.goto, x.job, feedback, t, failed=when == "failed") if route.goto else []
 
 
-def sent_back(s: DagState, goal: str, by: str, feedback: str, t: int) -> list[Event]:
-    """Back to `goal`, as often as its visits allow; after that whoever sends is a dead letter, with the count."""
+def sent_back(s: DagState, goal: str, by: str, feedback: str, t: int, *, failed: bool) -> list[Event]:
+    """Back to `goal`, as often as its visits allow; after that whoever sends is a dead letter, with the count.
+
+    Args:
+        failed: `by` has no answer, so it is done anew as well, also where it does not come after `goal`.
+    """
     target = s.jobs.get(goal)
     if target is None:
         return dead(s, by, f"it leads to {goal}, which is no longer in the plan", t)
     if target.visits >= target.spec.visits:
         return dead(s, by, f"{goal} was done {target.visits} times and did not converge: {feedback}", t)
-    return [reset(s, goal, reset_of(s, goal), by, feedback[:SAID], visit=True)]
+    again = reset_of(s, goal)
+    again += (by,) if failed and by not in again else ()
+    return [reset(s, goal, again, by, feedback[:SAID], visit=True)]
 
 
 def reset(

@@ -9,7 +9,7 @@ import msgspec
 from .. import events as ev
 from .graph import Dag
 from .spec import DagSpec, Job, Limits
-from .state import DagState, JobState
+from .state import HOLDING, DagState, JobState
 
 
 class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,8 +28,10 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
     planning: bool = False
     planner: str = ""
     planner_by: str = ""
+    planner_done: bool = False
     proposed: ev.PatchProposed | None = None
     staged: tuple[Job, ...] = ()
+    moot: tuple[str, ...] = ()
     asked: str = ""
     refused: ev.PlanRefused | None = None
     patches: tuple[tuple[ev.PatchProposed, tuple[str, ...]], ...] = ()
@@ -40,8 +42,8 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _SAME = (
-    *("seq", "spec", "t", "digest", "plans", "planned", "replans", "planning", "planner", "planner_by", "proposed"),
-    *("asked", "refused", "paused", "stopped", "cancel", "finished"),
+    *("seq", "spec", "t", "digest", "plans", "planned", "replans", "planning", "planner", "planner_by", "planner_done"),
+    *("proposed", "asked", "refused", "paused", "stopped", "cancel", "finished"),
 )
 
 
@@ -49,7 +51,13 @@ def picture(s: DagState, started: int) -> DagPicture:
     """The state as it is now; its jobs are shared, so encode it before the next event is folded."""
     same = {name: getattr(s, name) for name in _SAME}
     return DagPicture(
-        s.uid, started=started, jobs=tuple(s.jobs.values()), staged=tuple(s.staged), patches=tuple(s.patches), **same
+        s.uid,
+        started=started,
+        jobs=tuple(s.jobs.values()),
+        staged=tuple(s.staged),
+        patches=tuple(s.patches),
+        moot=tuple(s.moot),
+        **same,
     )
 
 
@@ -63,8 +71,8 @@ def restore(p: DagPicture) -> DagState:
     s.staged, s.patches = list(p.staged), list(p.patches)
     for ident, job in s.jobs.items():
         s.left += not job.over
-        if job.state == "running":
-            s.running += 1
+        s.running += job.state == "running"
+        if job.state in HOLDING:
             for name, amount in job.spec.uses.items():
                 s.used[name] = s.used.get(name, 0) + amount
         elif job.state == "ready":
@@ -74,4 +82,5 @@ def restore(p: DagPicture) -> DagState:
             s.requests[job.approval] = ident
     if s.asked:
         s.requests[s.asked] = ""
+    s.moot = list(p.moot)
     return s

@@ -81,7 +81,7 @@ def _over(s: DagState, t: int) -> list[Event]:
 
 def _orphans(s: DagState, t: int) -> list[Event]:
     """Jobs that were added behind one that is dead already; looked for when nothing else is left to do."""
-    if s.running or s.ready:
+    if s.running or any(s.jobs[entry[2]].state == "ready" for entry in s.ready if entry[2] in s.jobs):
         return []
     for ident, job in s.jobs.items():
         if job.state == "pending":
@@ -98,13 +98,15 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
         return []
     out: list[Event] = []
     later: list[tuple[int, int, str]] = []
+    seen: set[str] = set()  # a job that became ready twice is in the heap twice
     taken = dict(s.used)
     free = s.spec.concurrency - s.running
     while s.ready and free > 0 and len(out) < BATCH:
         entry = heapq.heappop(s.ready)
         job = s.jobs.get(entry[2])
-        if job is None or job.state != "ready" or job.held:
+        if job is None or job.state != "ready" or job.held or entry[2] in seen:
             continue
+        seen.add(entry[2])
         if _short_of(s, job, taken) or not _affords(job, room):
             later.append(entry)
             continue

@@ -19,6 +19,8 @@ from .spec import DagSpec, Job, Limits, job_digest
 Word = Literal["pending", "ready", "running", "retrying", "waiting", "succeeded", "dead_lettered", "cancelled"]
 OVER = frozenset({"succeeded", "dead_lettered", "cancelled"})
 UNDER_WAY = frozenset({"running", "retrying", "waiting"})
+HOLDING = frozenset({"running", "waiting"})
+"""States that hold what the job uses: a waiting attempt goes on by itself, and must find what it shares as it was."""
 
 
 class Bar(msgspec.Struct, array_like=True):
@@ -112,7 +114,7 @@ class DagState:
         replans: changes the planner was asked for; `planning`: it is at work; `planner` its run.
         digest: of the plan that holds.
         paused: why nothing starts, or None.
-        running: attempts that hold a slot; `used` what they take of each resource.
+        running: attempts that hold a slot; `used` what these and the waiting ones take of each resource.
         ready: heap of (-jobs below, index, id); entries of jobs that are no longer ready are skipped.
         left: jobs that are not over.
         requests: what the run itself asks: approval id -> job, "" = the plan; `moot`: those nobody needs to answer
@@ -177,14 +179,10 @@ def _enter(s: DagState, job: JobState, word: Word) -> None:
     was = job.state
     if was == word:
         return
-    if was == "running":
-        s.running -= 1
+    s.running += (word == "running") - (was == "running")
+    if (taken := (word in HOLDING) - (was in HOLDING)) and job.spec.uses:
         for name, amount in job.spec.uses.items():
-            s.used[name] -= amount
-    if word == "running":
-        s.running += 1
-        for name, amount in job.spec.uses.items():
-            s.used[name] = s.used.get(name, 0) + amount
+            s.used[name] = s.used.get(name, 0) + taken * amount
     s.left += (was in OVER) - (word in OVER)
     job.state = word
     if word == "ready":
@@ -223,6 +221,8 @@ def _waits(s: DagState, x: ev.JobWaits) -> None:
     job = s.jobs[x.job]
     s.t = x.t
     _enter(s, job, "waiting")
+    if job.approval != x.approval:
+        _settle(s, job)
     job.waits, job.approval, job.until = x.why, x.approval, x.until
     _bar(job, x.t, {"approval": "ask", "in_doubt": "doubt"}.get(x.why, "limit"))
     if x.approval and not job.spec.of_agent:
@@ -349,6 +349,7 @@ def _dag_started(s: DagState, x: ev.DagStarted) -> None:
 
 
 def _proposed(s: DagState, x: ev.PatchProposed) -> None:
+    s.requests.pop(s.asked, None)
     s.proposed, s.staged, s.asked = x, [], ""
 
 
@@ -387,7 +388,7 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
     s.asked, s.refused = "", None
     s.budgeted = any(job.spec.budget != _NO_LIMITS for job in s.jobs.values())
     s.planner_done = False
-    s.ready = [entry for entry in s.ready if entry[2] in s.jobs]
+    s.ready = [(-s.dag.below[i], job.index, i) for i, job in s.jobs.items() if job.state == "ready"]
     heapq.heapify(s.ready)
     _await(s, tuple(ident for ident, job in s.jobs.items() if job.state == "pending"))
 

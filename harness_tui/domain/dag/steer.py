@@ -165,7 +165,7 @@ def _decided(s: DagState, x: Decided, t: int) -> list[Event]:
         goal = gate.back or (gate.deps[0] if len(gate.deps) == 1 else "")
         if not goal:
             raise UsageError(f"{ident} does not say which job a push-back goes to.", 'Its key is: back = "JOB"')
-        return [word, failed, *sent_back(s, goal, ident, x.reason, t)]
+        return [word, failed, *sent_back(s, goal, ident, x.reason, t, failed=True)]
     return [word, failed, *dead(s, ident, failed.error, t)]
 
 

@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..money import dollars, from_usd
 from ..views import RunRow
 from .settle import Room
-from .state import DagState, JobState
+from .state import HOLDING, DagState, JobState
 
 SHOWN = 3
 """Dependencies told one by one."""
@@ -105,7 +105,7 @@ def _ready(s: DagState, job: JobState, room: Room | None) -> list[str]:
     for name, amount in job.spec.uses.items():
         there = s.spec.resources.get(name, 1)
         if s.used.get(name, 0) + amount > there:
-            users = [each.spec.id for each in s.jobs.values() if each.state == "running" and name in each.spec.uses]
+            users = [each.spec.id for each in s.jobs.values() if each.state in HOLDING and name in each.spec.uses]
             who = ", ".join(users[:SHOWN]) + (f" and {len(users) - SHOWN} more" if len(users) > SHOWN else "")
             reasons.append(
                 f"It takes {amount} of {name}, of which {there} {'is' if there == 1 else 'are'}; in use by {who}"
