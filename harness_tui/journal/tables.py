@@ -18,6 +18,8 @@ from ..domain.views import ApprovalRow, BudgetRow, EndpointRow, FrameRow, HoldRo
 ENDED_ROOTS = 500
 APPROVALS = 200
 """How many finished runs and requests are held in memory beside everything open."""
+LARGE_TREE = 1000
+"""Streams of a tree from which on its events are looked for where they are dense."""
 LONG_LOG = 64 * 1024 * 1024
 """Bytes of write-ahead log that are worth a warning."""
 
@@ -187,7 +189,8 @@ def blobs(con: sqlite3.Connection) -> set[str]:
 
 _EVENTS = "SELECT pos, uid, seq, at, kind, event.body FROM event JOIN run ON run.id = event.run"
 # A tree is a range of the uid index: "r1" itself and everything between "r1/" and "r10" ("0" follows "/").
-_TREE = "SELECT id FROM run WHERE uid = ?1 OR (uid > ?1 || '/' AND uid < ?1 || '0')"
+_UNDER = "uid = ?1 OR (uid > ?1 || '/' AND uid < ?1 || '0')"
+_TREE = f"SELECT id FROM run WHERE {_UNDER}"
 
 
 def _open(rows: Iterable[tuple[int, str, int, int, int, bytes]]) -> list[Envelope]:
@@ -204,9 +207,18 @@ def tail(con: sqlite3.Connection, after: int, root: str, limit: int) -> list[Env
     """Events with pos > after in commit order: of one tree, or of all ("")."""
     if not root:
         return _open(con.execute(f"{_EVENTS} WHERE pos > ? ORDER BY pos LIMIT ?", (after, limit)).fetchall())
+    asked = (root, after, limit)
+    if con.execute(f"SELECT count(*) FROM ({_TREE} LIMIT {LARGE_TREE})", (root,)).fetchone()[0] == LARGE_TREE:
+        # The query below sorts the whole tree for each page. While so large a run was at work, most events are its own.
+        near = "SELECT pos, run FROM event WHERE pos > ?2 ORDER BY pos LIMIT 4 * ?3"
+        own = f"SELECT pos FROM ({near}) AS near JOIN run ON run.id = near.run WHERE {_UNDER} ORDER BY pos LIMIT ?3"
+        found = json.dumps([pos for (pos,) in con.execute(own, asked).fetchall()])
+        rows = con.execute(f"{_EVENTS} WHERE pos IN (SELECT value FROM json_each(?)) ORDER BY pos", (found,)).fetchall()
+        if len(rows) == limit:
+            return _open(rows)
     # The inner query is answered by the index alone, so that only `limit` bodies are read.
     chosen = f"SELECT pos FROM event WHERE run IN ({_TREE}) AND pos > ?2 ORDER BY pos LIMIT ?3"
-    return _open(con.execute(f"{_EVENTS} WHERE pos IN ({chosen}) ORDER BY pos", (root, after, limit)).fetchall())
+    return _open(con.execute(f"{_EVENTS} WHERE pos IN ({chosen}) ORDER BY pos", asked).fetchall())
 
 
 def last(con: sqlite3.Connection, n: int) -> list[Envelope]:

@@ -122,3 +122,22 @@ async def test_a_stream_is_read_in_pages(tmp_path: Path) -> None:
             assert await page(20) == list(range(21, 26))
             assert await page(25, 10) == await page(3, 0) == []
     await journal.close()
+
+
+async def test_a_large_tree_is_read_in_the_same_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its events are dense, and where those of others lie between."""
+    monkeypatch.setattr(tables, "LARGE_TREE", 20)
+    journal = await Journal.open(tmp_path / "journal.db", TickClock())
+    await journal.append([Write("r1", 0, (START,)), Write("r10", 0, (START,))])
+    for number in range(40):
+        other = (ev.CancelRequested("me"),) * (1 if number < 20 else 9)
+        mine = Write(f"r1/j{number}#1", 0, (ev.TaskStarted("function"), ev.TaskFinished(number)))
+        await journal.append([mine, Write("r10", journal.head("r10"), other)])
+    wanted = [each for each in await journal.tail(limit=1000) if each.run.partition("/")[0] == "r1"]
+    for size in (1, 7, 30, 500):
+        read: list[ev.Envelope] = []
+        while page := await journal.tail(read[-1].pos if read else 0, "r1", size):
+            assert len(page) <= size
+            read += page
+        assert read == wanted
+    await journal.close()
