@@ -1,1 +1,1 @@
-"""How a graph of jobs looks: layers, outline, bars over time, a change of its plan. Pure drawing: no stores, no keys."""
+"""How a graph of jobs looks: layers, outline, bars over time, a change of the plan. Pure drawing, no stores or keys."""

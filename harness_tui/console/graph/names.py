@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...domain.dag.state import JobState
 from ...domain.safetext import safe
 from ..lines import Line, Span, cells, cut
+from ..panes.words import SECOND, age
 
 SHORT = {"running": "run", "retrying": "retry", "succeeded": "done", "dead_lettered": "fail", "cancelled": "cancel"}
 WAITING = {"approval": "ask", "in_doubt": "doubt"}
@@ -28,6 +29,11 @@ def token(state: str) -> str:
     return "doubt_badge" if state == "doubt" else state
 
 
+def took(us: int) -> str:
+    """`4.1s`, `59.9s`, `4m`, `1h06`."""
+    return f"{max(0, us) / SECOND:.1f}s" if us < 60 * SECOND else age(us)
+
+
 def middle(text: str, width: int) -> str:
     """`text` made safe, in at most `width` cells; what is left out of its middle shows as `~`, so that a number at the
     end stays."""
@@ -39,8 +45,9 @@ def middle(text: str, width: int) -> str:
             return head
     if width < 4:
         return cut(head, width - 1) + "~" if width > 0 else ""
-    left = width // 2
-    return cut(head, left) + "~" + end(tail, width - left - 1)
+    number = len(tail) - len(tail.rstrip("0123456789"))
+    right = min(max(number, width // 3), width // 2)
+    return cut(head, width - right - 1) + "~" + end(tail, right)
 
 
 def end(text: str, width: int) -> str:

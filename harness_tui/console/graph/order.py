@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -36,28 +38,54 @@ def rows(columns: Sequence[Sequence[int]], before: Sequence[Sequence[int]]) -> l
     above: set[int] = set()
     for column in columns:
         tall = max(max(above, default=-1) + 1, len(above) + len(column))
-        taken: set[int] = set()
+        kept = _straight(column, before, row)
+        taken = set(kept.values())
+        ceiling, late = tall, list[int]()
+        ceilings = {node: (ceiling := kept.get(node, ceiling)) for node in reversed(column)}
         last = -1
-        spare = 0
         for i, node in enumerate(column):
-            mine = [row[each] for each in before[node]]
-            ahead = sorted(each for each in mine if each > last and each not in taken)
-            if ahead:
-                middle = fmean(mine)
-                y = min(ahead, key=lambda each: abs(each - middle))
-                y = y if y + len(column) - i <= tall else ahead[0]
-                last = y
+            if node not in kept:
+                y = _between(last, ceilings[node], len(column) - i, [row[each] for each in before[node]], above, taken)
+                if y < 0:
+                    late.append(node)
+                    continue
+                row[node] = y
+                taken.add(y)
             else:
-                y = last + 1
-                while y in above or y in taken:
-                    y += 1
-                if y < tall or not i:
-                    last = y
-                else:  # the order is given up before the drawing grows without end
-                    while spare in above or spare in taken:
-                        spare += 1
-                    y = spare
-            taken.add(y)
-            row[node] = y
+                row[node] = kept[node]
+            last = row[node]
+        spare = [y for y in range(tall if late else 0) if y not in above and y not in taken]
+        for node in late:  # their order is given up before the drawing grows without end
+            middle = fmean([row[each] for each in before[node]]) if before[node] else 0.0
+            at = bisect_left(spare, middle)
+            at -= at == len(spare) or bool(at and middle - spare[at - 1] < spare[at] - middle)
+            row[node] = spare.pop(at)
+            taken.add(row[node])
         above = taken
     return row
+
+
+def _straight(column: Sequence[int], before: Sequence[Sequence[int]], row: Sequence[int]) -> dict[int, int]:
+    """Nodes that follow from one node alone, and are the only ones to do so, as far as their order allows: these edges
+    are straight."""
+    single = Counter(before[node][0] for node in column if len(before[node]) == 1)
+    kept: dict[int, int] = {}
+    last = -1
+    for node in column:
+        if len(before[node]) == 1 and single[before[node][0]] == 1 and row[before[node][0]] > last:
+            kept[node] = last = row[before[node][0]]
+    return kept
+
+
+def _between(last: int, ceiling: int, left: int, mine: list[int], above: set[int], taken: set[int]) -> int:
+    """A row after `last` and before `ceiling`: one of the rows it follows from, the middle one if there is room for the
+    `left` nodes still to come, else the next free one; -1 = there is none."""
+    ahead = sorted(each for each in mine if last < each < ceiling and each not in taken)
+    if ahead:
+        middle = fmean(mine)
+        y = min(ahead, key=lambda each: abs(each - middle))
+        return y if y + left <= ceiling else ahead[0]
+    y = last + 1
+    while y < ceiling and (y in above or y in taken):
+        y += 1
+    return y if y < ceiling else -1

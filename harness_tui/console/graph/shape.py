@@ -7,7 +7,7 @@ revision of the plan. Cells are counted from the drawing's upper left corner.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from ...domain.dag.graph import Dag
@@ -19,7 +19,7 @@ from .route import Gutter, route
 
 __all__ = ["Node", "Shape", "lay_out", "suggest"]
 
-NAME = 22
+NAME = 24
 """Cells of a name at most."""
 COUNTS = 18
 """Cells for what the jobs of a group do."""
@@ -66,7 +66,9 @@ class Shape:
         far: (node, node) -> the long edge's lane, or -1 where it is not drawn.
         lanes: (lane, rank) -> row.
         gutters: `gutters[i]` lies right of `places[i]`.
-        tallies: what the jobs of a group do, at which revision: kept by who draws.
+        ranks: the nodes of each column, from top to bottom.
+        signs: some edges are not drawn; boxes leave a cell for the sign of that.
+        tallies, path: what the jobs of a group do, and the critical path by rank: kept by who draws.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -77,9 +79,12 @@ class Shape:
     lanes: dict[tuple[int, int], int] = field(default_factory=dict)
     places: list[Place] = field(default_factory=list)
     gutters: list[Gutter] = field(default_factory=list)
+    ranks: list[list[str]] = field(default_factory=list)
+    signs: bool = False
     width: int = 0
     height: int = 0
     tallies: dict[str, tuple[int, Counter[str]]] = field(default_factory=dict)
+    path: tuple[Collection[str], list[Node]] = ((), [])
 
     def node(self, ident: str) -> Node | None:
         """The node of a job, or of a group's key."""
@@ -213,16 +218,17 @@ class _Layout:
     def _measure(self, row: list[int]) -> None:
         """Widths, and the lines in each gutter."""
         shape = self.shape
-        sign = any(node.leaves for node in shape.nodes.values())
+        shape.signs = any(node.leaves for node in shape.nodes.values())
         x = 0
         for i, column in enumerate(self.columns):
             nodes = [shape.nodes[self.keys[each]] for each in column if each < len(self.keys)]
-            width = max(node.size + 5 + (WORD if len(node.jobs) == 1 else COUNTS) for node in nodes) + sign
-            place = Place(x, width)
+            width = max(node.size + 5 + (WORD if len(node.jobs) == 1 else COUNTS) for node in nodes)
+            place = Place(x, width + shape.signs)
             for each in column:
                 place.by_row[row[each]] = shape.nodes[self.keys[each]] if each < len(self.keys) else None
             shape.places.append(place)
-            x += width
+            shape.ranks.append([node.key for node in sorted(nodes, key=lambda node: node.row)])
+            x += place.width
             if i + 1 < len(self.columns):
                 edges = {row[a]: sorted(row[b] for b in self.after[a]) for a in column if self.after[a]}
                 shape.gutters.append(gutter := route(edges))
