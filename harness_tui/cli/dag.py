@@ -64,7 +64,7 @@ def run(
 
 
 @dag.command("list")
-@click.option("--limit", type=click.IntRange(1), default=200, help="Look at this many runs at most, newest first.")
+@click.option("--limit", type=click.IntRange(1), default=200, help="At most this many, newest first.")
 @format_option
 def list_dags(limit: int, output_format: Format) -> None:
     """List runs of graphs, newest first."""

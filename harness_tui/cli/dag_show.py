@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..domain.events import Envelope
     from ..domain.views import RunRow
 
+LOOKED_AT = 2_000
+"""Newest runs among which graphs are looked for: each attempt by an agent is a run as well."""
 _WORDS = ("pending", "ready", "running", "retrying", "waiting", "succeeded", "dead_lettered", "cancelled")
 
 
@@ -106,14 +108,14 @@ def show_job(run: str, ident: str, output_format: Format) -> None:
         "prior": job.prior or None,
         "answer": answer,
         "inputs": inputs,
-        "attempts_seen": attempts,
+        "history": attempts,
         "spec": _spec(job),
     }
     if output_format is not Format.text:
         output.emit(document)
         return
     for key, value in document.items():
-        if key not in ("attempts_seen", "inputs", "spec", "run") and value not in (None, "", [], False):
+        if key not in ("history", "inputs", "spec", "run") and value not in (None, "", [], False):
             output.say(f"{key:<14}{', '.join(value) if isinstance(value, list) else value}")
     for key, value in document["spec"].items():
         output.say(f"{'spec':<14}{key} = {output.encode(value)}")
@@ -213,7 +215,7 @@ def why(run: str, ident: str, output_format: Format) -> None:
 def listed(limit: int, output_format: Format) -> None:
     """Runs of graphs, newest first."""
     with reading(Paths.default()) as source:
-        rows = [row for row in source.runs(limit) if row.kind == "dag"]
+        rows = [row for row in source.runs(max(limit, LOOKED_AT)) if row.kind == "dag"][:limit]
     if output_format is not Format.text:
         output.emit([result.of_listed_run(row) for row in rows])
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -28,7 +29,18 @@ NARRATED = 240
 """Cells of one narrated step; `runs show` has the whole line."""
 
 
+MANY = 500
+"""Jobs of a graph up to which each start and success is told; of more, how far it is every PROGRESS seconds."""
+PROGRESS = 2.0
+
 _STARTED = NUMBER_OF[ev.RunStarted]
+_DONE = frozenset(NUMBER_OF[kind] for kind in (ev.JobSucceeded, ev.JobReused))
+_SILENT = frozenset(NUMBER_OF[kind] for kind in (ev.TaskStarted, ev.TaskFinished))
+_ASKS = frozenset(NUMBER_OF[kind] for kind in (ev.ApprovalRequested, ev.ApprovalDecided, ev.ApprovalExpired))
+_TOLD = frozenset({"ask", "tool", "budget", "login"})
+_TROUBLE = frozenset({"fail", "doubt", "retry"})
+"""What is told of an agent run under a graph; `runs show` has the rest."""
+_ROUTINE = _SILENT | _DONE | {NUMBER_OF[kind] for kind in (ev.JobStarted, ev.JobBound, ev.JobsPlanned)}
 
 
 class Left(HarnessError):
@@ -73,6 +85,7 @@ async def rejoin(
     elif not any(row.id == run and row.open for row in shot.runs):
         return await port.run(run), ""  # it ended before anybody looked
     follower = _Follower(port, run, wish, (row.id for row in shot.runs if row.parent == run))
+    follower.knows(next((row for row in shot.runs if row.id == run), None))
     async with _Signals(follower):
         waits = await follower.waiting(row for row in shot.approvals if row.open)
         waits = waits or await follower.until_end(shot.pos)
@@ -86,6 +99,13 @@ class _Follower:
         self.port, self.run, self.wish = port, run, wish
         self._said = ""
         self._family = {run, *under}
+        self._jobs = self._done = 0
+        self._next = 0.0
+
+    def knows(self, row: RunRow | None) -> None:
+        """How far it is."""
+        if row:
+            self._jobs, self._done = row.jobs.get("all", 0), row.jobs.get("succeeded", 0)
 
     async def waiting(self, rows: Iterable[ApprovalRow]) -> str:
         """Tell of requests that are open. Returns the one that is not waited for, or ""."""
@@ -102,7 +122,7 @@ class _Follower:
                 if (item.run, item.key) == (self.run, RECORDING):
                     output.tell(item.text)
             for wire in batch.events:
-                if not self._ours(wire):
+                if not self._ours(wire) or self._quiet(wire):
                     continue
                 envelope = wire.open()
                 self._show(envelope)
@@ -124,13 +144,30 @@ class _Follower:
                 return True
         return False
 
+    def _quiet(self, wire: WireEvent) -> bool:
+        """Whether nothing is said of it: the graph's own events do, or its jobs are too many to be told one by one."""
+        many = self._jobs > MANY
+        routine = many and (wire.kind in _ROUTINE or (wire.kind not in _ASKS and root_of(wire.run) != self.run))
+        if self.wish.stream or not (routine or wire.kind in _SILENT):
+            return False
+        self._done += wire.kind in _DONE
+        if many and time.monotonic() > self._next:
+            self._next = time.monotonic() + PROGRESS
+            output.tell(f"{output.clock(wire.at)}  run     dag     {self._done:,} of {self._jobs:,} jobs succeeded")
+        return True
+
     def _show(self, envelope: Envelope) -> None:
         if self.wish.stream:
             output.emit(to_json(envelope))
-        if isinstance(envelope.event, ev.TaskStarted | ev.TaskFinished):
-            return  # the graph's own events say it
+        match envelope.event:
+            case ev.PlanApplied(size=size, undone=undone):
+                self._jobs, self._done = size, self._done - undone.get("succeeded", 0)
+            case ev.JobsReset(undone=undone):
+                self._done -= undone.get("succeeded", 0)
+        if NUMBER_OF[type(envelope.event)] in _SILENT:
+            return
         drawn = line(envelope)
-        if drawn:
+        if drawn and (drawn.run == self.run or drawn.kind in _TOLD or drawn.state in _TROUBLE):
             whose = "" if drawn.run == self.run else f"{drawn.run}  "
             told = clip(whose + _unrepeated(drawn.text, self._said), NARRATED)
             self._said = drawn.text
