@@ -120,10 +120,11 @@ class DagDriver:
                 await self._patiently(self._resume)
                 self._loaded.set()
             while self.state.finished is None:
-                while not self._inbox:
+                if self._inbox:
+                    await self._patiently(self._turn)
+                else:
                     self._wake.clear()
                     await self._wake.wait()
-                await self._patiently(self._turn)
         finally:
             if self._alarm:
                 self._alarm[1].cancel()
@@ -236,6 +237,8 @@ class DagDriver:
             if isinstance(what, Done):
                 self.attempts.ended((what.fate.job, what.fate.attempt))
         self._follow(events, t)
+        if s.finished:
+            self._wake.set()
         return events
 
     def _tasks(self, events: Sequence[Event], taken: Sequence[Fate | Done]) -> list[Write]:
