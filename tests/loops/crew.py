@@ -78,7 +78,7 @@ class Crew:
         self.engine = await Engine.open(self.engine.paths, clock=clock)
 
     async def add(self, spec: LoopSpec, *, fast: bool = True) -> str:
-        return (await self.engine.send(AddLoop(spec, "/somewhere/loop.toml", "0" * 64, "op", fast))).id
+        return (await self.engine.send(AddLoop(spec, "pattern:x", "", "op", fast))).id
 
     async def run(self) -> str:
         """A round now; it may still run when this returns."""

@@ -193,7 +193,7 @@ async def test_added_again_with_other_work_it_loses_its_level_and_with_other_tim
 
 
 def _again(c: Crew, **more: object) -> AddLoop:
-    return AddLoop(c.spec(**more), "/somewhere/loop.toml", "0" * 64, "op", True)
+    return AddLoop(c.spec(**more), "pattern:x", "", "op", True)
 
 
 async def test_when_the_day_is_spent_slots_are_skipped_with_that_reason(tmp_path: Path) -> None:
