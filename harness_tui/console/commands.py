@@ -12,7 +12,7 @@ from ..domain.errors import UsageError
 from ..domain.safetext import clip as safe_clip
 from ..domain.views import BudgetRow
 from ..port.commands import SetBudget
-from . import editing, keys, loop_keys, notice, theme
+from . import dag_commands, editing, keys, loop_keys, notice, theme
 from .actions import COMMANDS
 from .arming import Subject
 from .intents import Intent, Pace, RunTask, Send, StartDemo, UseTheme
@@ -58,6 +58,8 @@ def perform(m: Model, text: str, about: Subject | None = None) -> list[Intent]:
             return loop_keys.add(m, rest)
         case "loops.promote" | "loops.demote":
             return loop_keys.command(m, name, rest)
+        case "graph.start" | "graph.replan" | "graph.fold" | "graph.unfold":
+            return dag_commands.perform(m, name, rest)
         case "notices.use":
             _notify(m, rest)
         case "engine.stop":
@@ -142,6 +144,8 @@ def complete(m: Model, text: str) -> str:
         "loop": ("add",),
         "loop add": ("--pattern",),
         "notify": notice.MODES,
+        "fold": ("rank",),
+        "unfold": dag_commands.folded(m),
         "promote": loop_keys.names(m),
         "demote": loop_keys.names(m),
         "theme": theme.names(),

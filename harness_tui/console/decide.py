@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .model import Model
 
 _ACTION = {"a": "approve", "d": "deny", "D": "deny_reason", "e": "edit"}
+PUSHED_BACK = ("change", "gate")
+"""What can be had done otherwise: a maker, or the job a gate looks back at, is told why."""
+FIXED = ("gate", "plan")
+"""What cannot be edited: it is a question, or the plan of somebody who is asked again."""
 _DOUBT = {"h": "happened", "n": "did_not", "r": "again"}
 UNREAD = frozenset({"deny", "deny_reason", "push_back", "edit"})
 """Decided without having seen everything: none of them lets anything run."""
@@ -32,8 +36,10 @@ def meaning(row: ApprovalRow | None, key: str) -> str:
         return ""
     if row.kind == "in_doubt":
         return _DOUBT.get(key, "")
-    if key == "b" and row.kind == "change":
+    if key == "b" and row.kind in PUSHED_BACK:
         return "push_back"
+    if key == "e" and row.kind in FIXED:
+        return ""
     action = _ACTION.get(key, "")
     return "approve_high" if action == "approve" and row.risk not in ("low", "med") else action
 
@@ -143,4 +149,6 @@ def useless(m: Model, key: str) -> str:
         return ""
     if row.kind == "in_doubt":
         return "" if key in _DOUBT else "It is in doubt: h it happened, n it did not, r r run it again."
-    return "b is for the change of a loop; d denies this call, D says why." if key == "b" else ""
+    if key == "e":
+        return "This is not edited here: D denies it and says why."
+    return "b is for the change of a loop and for a gate; d denies this, D says why." if key == "b" else ""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from ..domain.dag.graph import Dag
 from ..domain.views import ApprovalRow
 from ..port.commands import AnyCommand, Decide, EditApproval
 from .arming import Subject
+from .stores.dags import Laid
 from .stores.fires import Plan
 from .stores.papers import Paper
+
+if TYPE_CHECKING:
+    from ..domain.dag.analysis import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,47 @@ class PlanFires:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadDag:
+    """`:dag FILE`: start a graph of jobs from a plan file."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDag:
+    """Fetch a graph with all its jobs, and give it to the fetch of this number in `Model.dags`."""
+
+    run: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayDag:
+    """Lay a graph out in a thread, and give it to `Graph.lay`."""
+
+    run: str
+    laid: Laid
+    dag: Dag
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyseDag:
+    """Do this work in a thread, and give what it came to to `Graph.analysed`."""
+
+    run: str
+    work: Callable[[], Analysis]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAttempt:
+    """Fetch events and answer of a job's attempt (its stream, in this state), and give them to `Graph.keep`."""
+
+    run: str
+    stream: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """A human is needed: ring and say so, as `:notify` allows. Plain (unsafe) text."""
 
@@ -181,5 +228,10 @@ Intent = (
     | LoadLoop
     | FetchLoop
     | PlanFires
+    | LoadDag
+    | FetchDag
+    | LayDag
+    | AnalyseDag
+    | FetchAttempt
     | Ring
 )

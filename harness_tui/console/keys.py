@@ -9,11 +9,11 @@ import msgspec
 
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
-from . import decide, loop_keys
+from . import dag_keys, decide, loop_keys
 from .actions import PANE_NAMES, find
 from .intents import Copy, Detach, Export, Intent, Repaint, Resync, Suspend
 from .lines import Line
-from .panes import budgets, graph, overlays, trace
+from .panes import budgets, dag_cards, dags, graph, overlays, trace
 from .panes.overlays import Overlay
 from .place import arrangement
 from .stores.prompt import Prompt
@@ -59,6 +59,8 @@ def perform(m: Model, ident: str) -> list[Intent]:
         return []
     if scope == "loops":
         return loop_keys.press(m, verb)
+    if scope == "graph":
+        return dag_keys.press(m, verb)
     return _HANDLERS[ident](m)
 
 
@@ -88,6 +90,8 @@ _FAR = 10**9
 def _move(m: Model, verb: str) -> None:
     page = max(1, m.inner(m.focus)[1] - 2)
     by = {"down": 1, "up": -1, "page_down": page, "page_up": -page, "top": -_FAR, "bottom": _FAR}[verb]
+    if m.overlay and verb in ("down", "up") and dag_keys.pick(m, by):
+        return
     if m.overlay:
         rect = m.places(m.width, m.height).get("overlay")
         room = max(1, rect.height - 2) if rect else 1
@@ -102,7 +106,7 @@ def _move(m: Model, verb: str) -> None:
             m.trace.move(m, by)
         case 2:
             m.runs.move(by)
-        case 3:
+        case 3 if not dag_keys.move(m, verb, by):
             shown = graph.nodes(m)
             if shown:
                 m.node = shown[max(0, min(len(shown) - 1, graph.index(m, shown) + by))].key
@@ -129,8 +133,10 @@ def _page_card(m: Model, verb: str) -> None:
 # -- cards and copies -------------------------------------------------------------------------------------------------
 
 
-def _item(m: Model) -> str:
-    """Id of the run or approval the cursor is on."""
+def _item(m: Model, kind: str) -> str:
+    """Id of the run, job or approval the cursor is on."""
+    if m.focus == 3 and (ident := dag_keys.item(m, kind)):
+        return ident
     if m.focus == 4:
         return m.queue.current
     if m.focus == 7:
@@ -142,7 +148,7 @@ def _item(m: Model) -> str:
 
 def _card(kind: str) -> Callable[[Model], list[Intent]]:
     def open_card(m: Model) -> list[Intent]:
-        ident = _item(m)
+        ident = _item(m, kind)
         if m.overlay and m.overlay.kind == kind:
             m.overlay = None
         elif ident:
@@ -154,6 +160,7 @@ def _card(kind: str) -> Callable[[Model], list[Intent]]:
 
 def _open(m: Model) -> list[Intent]:
     if m.overlay:
+        dag_keys.deeper(m)
         return []
     match m.focus:
         case 1:
@@ -162,7 +169,7 @@ def _open(m: Model) -> list[Intent]:
                 m.overlay = Overlay("event", row.run, row.envelope)
         case 2 if m.runs.current:
             m.overlay = Overlay("run", m.runs.current)
-        case 3:
+        case 3 if not dag_keys.enter(m):
             shown = graph.nodes(m)
             node = shown[graph.index(m, shown)] if shown else None
             if node and node.run:
@@ -187,7 +194,7 @@ def _help(m: Model) -> list[Intent]:
 
 def _back(m: Model) -> list[Intent]:
     if m.overlay:
-        m.overlay = None
+        m.overlay = m.overlay.under
     elif m.focus == 7 and loop_keys.leave(m):
         pass
     elif m.focus == 4 and m.queue.batch:
@@ -217,6 +224,8 @@ def _view(m: Model) -> list[Intent]:
 
 
 def _cancel(m: Model) -> list[Intent]:
+    if dag_keys.cancel(m):
+        return []
     run = m.world.views.runs.get(m.runs.current)
     if run is None or not run.open:
         m.notice("There is no open run under the cursor to cancel.")
@@ -228,8 +237,8 @@ def _cancel(m: Model) -> list[Intent]:
 
 def _prompt(kind: str, label: str) -> Callable[[Model], list[Intent]]:
     def open_prompt(m: Model) -> list[Intent]:
-        if kind == "filter" and m.focus not in (1, 2):
-            m.notice("1 Trace and 2 Runs have filters.")
+        if kind == "filter" and m.focus not in (1, 2) and not (m.focus == 3 and dags.selected(m)):
+            m.notice("1 Trace and 2 Runs have filters, and a graph in 3.")
             return []
         old = m.filters[m.focus].source if kind == "filter" and m.focus in m.filters else ""
         history = list(m.history) if kind == "command" else []
@@ -252,6 +261,8 @@ def _copy(m: Model) -> list[Intent]:
         text = f"{safe(request.id)} {safe(request.summary)}\n{facts}\ndigest {safe(request.digest)}"
     elif m.focus == 1 and (row := m.trace.row(m)):
         text = _text_of([trace.draw(m, row, 1100, with_run=True)])
+    elif m.focus == 3 and (card := dag_cards.text(m, dag_keys.item(m, "why"))):
+        text = card
     elif m.focus in (2, 3) and (run := m.world.views.runs.get(m.runs.current)):
         text = safe(f"{run.id} {run.state} {run.title}: {run.last}")
     else:
@@ -271,6 +282,8 @@ def _copy_json(m: Model) -> list[Intent]:
     elif m.focus == 1:
         shown = m.trace.row(m)
         row = shown.envelope if shown else None
+    elif m.focus == 3:
+        row = dags.job(m) or row
     elif m.focus == 5:
         row = budgets.current(m)
     elif m.focus == 7:

@@ -254,6 +254,9 @@ def waiting(m: Model) -> dict[str, str]:
 
 
 def whose(m: Model, stream: str) -> str:
-    """A round by the name of its loop, a run by its id (plain text)."""
+    """A round by the name of its loop, a job's run by its graph and job, a run by its id (plain text)."""
+    run = m.world.views.runs.get(stream)
+    if run and run.job:
+        return f"{run.parent} {run.job.partition('#')[0]}"
     loop = m.world.views.loops.get(stream.partition("/")[0])
     return loop.name if loop else stream

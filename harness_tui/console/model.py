@@ -10,7 +10,7 @@ from ..domain.events import Flow
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
 from ..port.snapshot import Batch, Snapshot
-from . import decide, keys, loop_keys, prompts
+from . import dag_keys, decide, keys, loop_keys, prompts
 from .arming import Arming
 from .cards import Cards
 from .glyphs import ASCII, UNICODE
@@ -20,6 +20,7 @@ from .notice import Notices
 from .panes import approvals, browser, budgets, card, chrome, frame, graph, loops, overlays, runs, trace, words
 from .panes.overlays import Overlay
 from .place import STAGES, Rect, arrangement, place
+from .stores.dags import Dags
 from .stores.filter import Filter
 from .stores.loops import Loops
 from .stores.prompt import Prompt
@@ -146,7 +147,7 @@ class Model:
         self.said = None
         out += prompts.press(self, key, at, alone) if self.prompt else keys.press(self, key, at, alone)
         self.sync()
-        return out + loop_keys.missing(self)
+        return out + loop_keys.missing(self) + (dag_keys.missing(self) if self.focus == 3 else [])
 
     def text(self, s: str, at: float) -> list[Intent]:
         """Printable characters while `typing`."""
@@ -183,7 +184,7 @@ class Model:
 
     def tick(self, at: float) -> list[Intent]:
         """Call when `due` has passed; behind keys that already wait to be handled, never before them."""
-        out = [*prompts.tick(self, at), *loop_keys.tick(self, at)]
+        out = [*prompts.tick(self, at), *loop_keys.tick(self, at), *dag_keys.missing(self)]
         press = self.arming.tick(at)
         if press:
             out += decide.perform(self, press)
@@ -272,6 +273,11 @@ class Model:
     def unseen(self) -> int:
         """Source lines of what is to be decided that have not been on screen."""
         return self.cards.unseen()
+
+    @property
+    def dags(self) -> Dags:
+        """Graphs, job by job."""
+        return self.world.dags
 
     # -- words the panes share -----------------------------------------------------------------------------------
 

@@ -28,6 +28,11 @@ async def read(port: EnginePort | None, row: ApprovalRow) -> Paper:
     try:
         if row.kind == "change" and row.change:
             text = await _diff(port, row.change.diff)
+        elif row.kind == "plan":
+            if not row.paper:
+                raise HarnessError("this request names none.")
+            text = await _diff(port, row.paper)
+            return Paper(text, await asyncio.to_thread(_plan, text))
         items = tuple(await asyncio.to_thread(parse, text)) if text else ()
     except HarnessError as error:
         return Paper(error=f"The diff cannot be had: {error.what}")
@@ -46,6 +51,19 @@ async def _diff(port: EnginePort, sha: str) -> str:
     if hashlib.sha256(data).hexdigest() != sha:
         raise HarnessError("its bytes do not match the digest this request names.")
     return data.decode(errors="surrogateescape")
+
+
+def _plan(text: str) -> tuple[Item, ...]:
+    """A change of a plan, line by line: a head for each job, and then its lines, none of which begins at the margin."""
+    tokens = {"+": "add", "-": "del", "@": "hunk"}
+    lines = text.removesuffix("\n").split("\n")
+    heads = ("", "@")
+    return tuple(
+        Item("", line, tokens.get(line[:1], "dim"))
+        if line[:1] in heads
+        else Item(line[0], line[1:], tokens.get(line[0], "context"))
+        for line in lines
+    )
 
 
 async def _edits(port: EnginePort, row: ApprovalRow, text: str) -> tuple[tuple[Item, ...], str]:

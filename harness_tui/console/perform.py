@@ -16,7 +16,7 @@ from ..domain.errors import HarnessError, LinkLost, UsageError
 from ..domain.safetext import safe
 from ..port.commands import AnyCommand, Decide, EditApproval
 from ..port.port import EnginePort
-from . import editing, editor, notice, papers
+from . import dag_keys, editing, editor, graphs, notice, papers
 from . import intents as want
 from .arming import Subject
 from .intents import Intent
@@ -29,7 +29,8 @@ from .terminal import set_clipboard
 ROUNDS = 200
 """Rounds of a loop that are fetched."""
 Launch = Callable[[Intent], AnyCommand]
-"""Turns `StartDemo`, `RunTask` or `LoadLoop` into a command; may read files, raise HarnessError; called in a thread."""
+"""Turns `StartDemo`, `RunTask`, `LoadLoop` or `LoadDag` into a command, in a thread; may read files and raise
+HarnessError."""
 
 
 class Stage(Protocol):
@@ -88,7 +89,7 @@ class Performer:
                 self._start(self._edit(intent))
             case want.FetchPaper() | want.LayPaper():
                 self._start(self._paper(intent))
-            case want.StartDemo() | want.RunTask():
+            case want.StartDemo() | want.RunTask() | want.LoadDag():
                 self._start(self._begin(intent))
             case want.FetchFrame():
                 self._stage.want_picture(intent)
@@ -112,6 +113,8 @@ class Performer:
                 self._start(self._fetch(what, loop))
             case want.PlanFires(plans):
                 self._start(self._plan(plans))
+            case want.FetchDag() | want.LayDag() | want.AnalyseDag() | want.FetchAttempt():
+                self._start(self._graph(intent))
             case want.Ring(text):
                 if sequence := notice.sequence(text, self._model.notices.mode, os.environ):
                     self._stage.send_to_terminal(sequence)
@@ -224,6 +227,13 @@ class Performer:
 
     async def _plan(self, plans: tuple[fires.Plan, ...]) -> str:
         self._model.loops.planned(await asyncio.to_thread(fires.upcoming, plans, self._model.now()))
+        return ""
+
+    async def _graph(self, wish: graphs.Wish) -> str:
+        """What of a graph is worked out away from the screen, and then what that leads to."""
+        await graphs.perform(self._model.dags, self._stage.port, wish)
+        self._model.sync()
+        self.perform(dag_keys.missing(self._model))
         return ""
 
     async def _export(self, name: str, text: str) -> str:

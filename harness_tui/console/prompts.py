@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..port.commands import CancelAll, CancelRun, StopEngine
-from . import commands, decide, loop_keys
+from . import commands, dag_keys, decide, loop_keys
 from .arming import Lone
 from .intents import Intent, Send
 from .stores.filter import Filter
@@ -78,6 +78,8 @@ def tick(m: Model, at: float) -> list[Intent]:
 
 def close(m: Model) -> None:
     m.prompt = None
+    if m.overlay and m.overlay.kind == "retry":  # it says what the prompt asks
+        m.overlay = None
 
 
 def changed(m: Model) -> None:
@@ -87,7 +89,7 @@ def changed(m: Model) -> None:
 
 
 def apply_filter(m: Model, source: str) -> None:
-    """Filter the focused pane: 1 filters the trace, 2 the runs."""
+    """Filter the focused pane: 1 filters the trace, 2 the runs, 3 the jobs of a graph."""
     if m.focus == 1:
         m.world.refilter(source)
     m.filters[m.focus] = Filter(source)
@@ -122,4 +124,6 @@ def _submit(m: Model) -> list[Intent]:
             m.notice("Nothing was cancelled: the words are stop all.")
         case kind if kind.startswith("loop_"):
             return loop_keys.submit(m, prompt, text)
+        case kind if kind.startswith("dag_"):
+            return dag_keys.submit(m, prompt, text)
     return []

@@ -109,7 +109,9 @@ def _rule(m: Model, row: ApprovalRow, width: int) -> Line:
     if m.queue.batch:
         count = len(m.queue.marks)
         return section(m, f"batch of {count}", "each under its own digest", width)
-    title = {"in_doubt": "IN DOUBT", "change": "change"}.get(row.kind) or safe_clip(row.tool, 40).partition("_")[0]
+    title = {"in_doubt": "IN DOUBT", "change": "change", "plan": "change of the plan"}.get(row.kind) or safe_clip(
+        row.tool, 40
+    ).partition("_")[0]
     token = "doubt" if row.kind == "in_doubt" else "title"
     edited = ", edited" if row.edited else ""
     return section(

@@ -68,7 +68,7 @@ def facts_of(m: Model, row: ApprovalRow) -> list[tuple[str, str]]:
         facts.append(("edited", f"by {row.edited}: this is not what was asked for at first"))
     if row.expires:
         facts.append(("expires", f"{moment(row.expires, m.now(), m.offset)}; after that nothing runs"))
-    elif row.kind == "change":
+    elif row.kind in ("change", "gate", "plan"):
         facts.append(("expires", "never: it waits until somebody decides"))
     facts.sort(key=lambda fact: fact[0] != WARNING)
     return facts
@@ -115,12 +115,12 @@ def _paper(m: Model, row: ApprovalRow, width: int, labels: int) -> Iterator[_Blo
         return
     sheets = m.cards.papers.sheets(row, width, m.glyphs.vrule)
     if paper is None or sheets is None:
-        yield said("diff" if row.change else "edited", "on its way", "dim")
+        yield said("diff" if row.change or row.kind == "plan" else "edited", "on its way", "dim")
         return
     if paper.edits or paper.note:
         yield said("was / now", paper.note or "- was asked for, + waits now", "warn_text" if paper.note else "base")
         yield from _blocks(sheets.edits)
-    if row.kind == "change" and row.change:
+    if (row.kind == "change" and row.change) or row.kind == "plan":
         yield said("diff", SIGNS if paper.diff else "empty: not a line")
         yield from _blocks(sheets.diff)
 
@@ -156,8 +156,9 @@ def keys_of(m: Model, row: ApprovalRow) -> list[tuple[str, str]]:
     if row.kind == "in_doubt":
         return [] if unseen else [("h", "it happened"), ("n", "it did not"), ("r r", "run it again")]
     approve = [] if unseen else [("a a" if row.risk not in ("low", "med") else "a", "approve")]
-    back = [("b", "push back")] if row.kind == "change" else []
-    return [*approve, ("d", "deny"), ("D", "with reason"), ("e", "edit"), *back]
+    back = [("b", "push back")] if row.kind in ("change", "gate") else []
+    edit = [("e", "edit")] if row.kind not in ("gate", "plan") else []
+    return [*approve, ("d", "deny"), ("D", "with reason"), *edit, *back]
 
 
 def state_line(m: Model, row: ApprovalRow, width: int) -> Line:

@@ -10,7 +10,8 @@ from ...domain.safetext import clip as safe_clip
 from ...domain.views import BudgetRow
 from ..actions import BY_ID, PANE_NAMES, shown
 from ..lines import Line, Span, clip, fit, spread, width_of
-from . import batch, card
+from ..stores.dags import patch_of, request_of
+from . import batch, card, dags
 from .budgets import loud, out_words
 from .words import SECOND, age, state_word, tokens
 
@@ -176,6 +177,8 @@ def _offers(m: Model) -> list[tuple[str, str]]:
     """Keys that do something to the item under the cursor now."""
     if m.overlay:
         runs = [_offer("loops.maker"), _offer("loops.checker")] if m.overlay.kind == "round" else []
+        runs += [("enter", "its attempt")] if m.overlay.kind == "job" else []
+        runs += [("d", "older")] if m.overlay.kind == "patch" else []
         return [("esc", "back"), ("space", "page"), *runs, ("y", "copy")]
     match m.focus:
         case 1:
@@ -183,6 +186,8 @@ def _offers(m: Model) -> list[tuple[str, str]]:
             return [("enter", "open"), follow, ("/", "filter"), ("y", "copy")]
         case 2 | 3:
             run = m.world.views.runs.get(m.runs.current)
+            if m.focus == 3 and dags.selected(m):
+                return _graph_offers(m)
             if m.focus == 2 and m.filters.get(2):
                 return [("esc", f"clear /{m.shown_filter_of(2)}"), *([("enter", "open")] if run else [])]
             if run is None:
@@ -201,6 +206,22 @@ def _offers(m: Model) -> list[tuple[str, str]]:
             return [("v", "picture" if m.browser_text else "page text")] if m.world.views.frames else []
         case _:
             return []
+
+
+def _graph_offers(m: Model) -> list[tuple[str, str]]:
+    """What the run or the job under the cursor takes now; what wants the operator first."""
+    graph, row = dags.graph(m), dags.selected(m)
+    if graph is None or graph.state is None or row is None:
+        return []
+    if m.filters.get(3):
+        return [("esc", f"clear /{m.shown_filter_of(3)}"), ("enter", "open")]
+    s, job = graph.state, dags.job(m)
+    gate = [_offer("graph.gate")] if request_of(s, graph.cursor) else []
+    pause = [] if s.finished else [("p", "resume") if s.paused else _offer("graph.pause")]
+    cancel = [_offer("runs.cancel")] if row.open and not (job and job.over) else []
+    patch = [_offer("graph.patch")] if patch_of(s, 0) else []
+    ends = [("enter", "open"), _offer("item.why"), _offer("graph.retry"), *cancel, *pause]
+    return [*gate, ("v", "view"), *ends, *patch, ("/", "filter")]
 
 
 def _loop_offers(m: Model) -> list[tuple[str, str]]:

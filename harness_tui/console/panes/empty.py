@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 DEMO = (":demo", "the keyless tour, 20 s")
 RUN = (":run TASK", "one run")
+DAG_DEMO = (":demo dag", "a graph of jobs, keyless")
+DAG = (":dag FILE", "start one: harness-tui dag run FILE")
 UNFILTER = ("esc", "clear the filter")
 WORDS: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {
     1: ("Nothing has happened yet.", (DEMO, RUN)),
     2: ("No runs yet.", (DEMO, RUN)),
-    3: ("There is no run to show.", (("2", "pick a run"), DEMO)),
+    3: ("There is no run to show.", (("2", "pick a run"), DAG_DEMO, DAG)),
     4: ("Nothing waits for you.", (("2 i", "what each run may do without asking"),)),
     5: (
         "No spend yet. No limit is set.",

@@ -11,7 +11,7 @@ from ...domain.views import RunRow
 from ..lines import Line, Span, blank, fit
 from ..stores.ring import Row
 from ..stores.selection import window
-from . import empty
+from . import dags, empty
 from .runs import state
 from .table import Chosen, Column, choose, heads, pointed, row
 from .words import age, money, state_word, tokens
@@ -102,16 +102,21 @@ def _take(into: list[Node], row: Row, event: ev.Event) -> None:
 
 def right(m: Model) -> str:
     run = m.world.views.runs.get(m.runs.current)
-    return f"{safe_clip(run.id, 20)} {safe_clip(run.title, 40)}" if run else ""
+    if run is None:
+        return ""
+    return dags.right(m, run) if run.kind == "dag" else f"{safe_clip(run.id, 20)} {safe_clip(run.title, 40)}"
 
 
 def body(m: Model, width: int, height: int) -> list[Line]:
+    if dags.selected(m):
+        return dags.body(m, width, height)
     shown = nodes(m)
     m_run = m.world.views.runs.get(m.runs.current)
     if m_run is None:
         return empty.lines(m, 3, width, height)
     if len(shown) < 3:
-        return empty.lines(m, 3, width, height, f"{safe_clip(m_run.id, 20)} has no graph: it is one run.")
+        sentence = f"{safe_clip(m_run.id, 20)} has no graph: it is one run."
+        return empty.lines(m, 3, width, height, sentence, (("2", "pick another one"), empty.DAG_DEMO, empty.DAG))
     at = index(m, shown)
     foot = _foot(m, m_run, width) if height > 4 else []
     chosen = choose(COLUMNS, width)

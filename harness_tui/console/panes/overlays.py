@@ -15,7 +15,7 @@ from ...domain.views import RunRow
 from ...domain.why import enforced, may, why
 from ..actions import ACTIONS, PANE_NAMES, in_scope, shown
 from ..lines import Line, Span, blank, fit
-from . import budgets, loop_cards, rounds
+from . import budgets, dag_cards, dags, loop_cards, rounds
 from .card import LABEL, source_lines, wrapped
 from .frame import section
 from .words import zone
@@ -29,15 +29,21 @@ WHOLE = 60_000
 
 @dataclass(slots=True)
 class Overlay:
-    """What lies over the pane. kind: may | why | help | event | run | budget | round | preview.
+    """What lies over the pane. kind: may | why | help | event | run | budget | round | preview, and of a graph job |
+    attempt | retry | patch.
 
-    Attributes: id: of a run, approval, scope, round or loop.
+    Attributes:
+        id: of a run, approval, scope, round or loop; `r20/score-b` of a job, `r20/score-b#2` of its attempt.
+        pick: the attempt that is marked on a job's card, -1 = the newest.
+        under: the card it was opened from.
     """
 
     kind: str
     id: str = ""
     envelope: Envelope | None = None
     top: int = 0
+    pick: int = -1
+    under: Overlay | None = None
 
 
 def draw(m: Model, over: Overlay, width: int, height: int) -> list[Line]:
@@ -65,6 +71,8 @@ def title(m: Model, over: Overlay) -> str:
             return f"{safe_clip(over.envelope.run, 40)} event {over.envelope.pos}"
         case "round":
             return rounds.title(m, over.id)
+        case "job" | "attempt" | "retry" | "patch":
+            return dag_cards.title(over)
         case kind if loop := m.world.views.loops.get(over.id):
             return f"{safe_clip(loop.name, 40)} {what.get(kind, kind)}"
         case "budget":
@@ -77,6 +85,8 @@ def title(m: Model, over: Overlay) -> str:
 def facts_of(m: Model, over: Overlay) -> list[tuple[str, str]]:
     """Label and raw text, line by line, of everything but help."""
     loop = m.world.views.loops.get(over.id)
+    if (of_graph := dag_cards.facts(m, over)) is not None:
+        return of_graph
     match over.kind:
         case "may" if loop:
             return loop_cards.may(m, loop)
@@ -140,6 +150,8 @@ def _text(value: object) -> str:
 def rows_of(m: Model, over: Overlay, width: int) -> list[Line]:
     if over.kind == "help":
         return _help(m)
+    if over.kind == "patch":
+        return dags.patch_rows(m, over.id, width)
     out: list[Line] = []
     facts = facts_of(m, over)
     labels = min(16, max((len(label) for label, _ in facts), default=0) + 2)

@@ -88,11 +88,18 @@ def _row(m: Model, run: RunRow, chosen: list[Chosen], width: int) -> Line:
 def _last(m: Model, run: RunRow) -> str:
     """What it does, did last, or waits for (raw text)."""
     flow = m.world.flow.get(run.id)
+    if run.kind == "dag":
+        return f"{progress(run)}{run.last}"
     if flow and run.open:
         return m.flow_text(flow)
     if run.state == "waiting" and run.retry_at:
         return f"until {m.clock(run.retry_at, seconds=False)}: {run.last}"
     return f"{'verified: ' if run.verified else ''}{run.last}"
+
+
+def progress(run: RunRow) -> str:
+    """`4/9 jobs  `: how many of a graph's jobs are done, and how many it has."""
+    return f"{run.jobs.get('succeeded', 0):,}/{run.jobs.get('all', 0):,} jobs  "
 
 
 def state(m: Model, word: str) -> Span:

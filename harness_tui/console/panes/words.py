@@ -14,6 +14,7 @@ STATE_WORDS = {
     "running": "run",
     "waiting": "wait",
     "retrying": "retry",
+    "paused": "paused",
     "in_doubt": "doubt",
     "succeeded": "done",
     "failed": "fail",
@@ -23,7 +24,7 @@ STATE_WORDS = {
 
 def state_word(row: RunRow) -> str:
     """State of a run in the words of the glyph set: waiting for a decision is `ask`, for anything else `wait`."""
-    if row.state == "waiting" and row.waits:
+    if row.waits and (row.state == "waiting" or (row.kind == "dag" and row.state == "running")):
         return "ask"
     return STATE_WORDS.get(row.state, "note")
 

@@ -62,7 +62,8 @@ class Papers:
         self._sheets: dict[tuple[Subject, int], Sheets | None] = {}
 
     def needed(self, row: ApprovalRow) -> bool:
-        return row.open and ((row.kind == "change" and row.change is not None) or bool(row.edited))
+        change = row.kind == "change" and row.change is not None
+        return row.open and (change or row.kind == "plan" or bool(row.edited))
 
     def get(self, row: ApprovalRow) -> Paper | None:
         """The paper; an empty one when it needs none, None while it is on the way."""

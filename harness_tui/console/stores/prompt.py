@@ -16,10 +16,10 @@ class Prompt:
 
     Attributes:
         kind: filter | command | deny | push_back | cancel | stop | stop_all, and loop_run | loop_pause | loop_resume |
-            loop_promote | loop_demote.
+            loop_promote | loop_demote, and dag_retry | dag_cancel | dag_pause | dag_resume.
         label: what stands before the text.
         subject: what a deny, a push-back or an edit is about, as it was when the prompt opened.
-        run: the run or loop it is about.
+        run: the run or loop it is about; `job` of a graph's run, "" = all of it.
         history: earlier commands, oldest first; `place` is where in them the operator is.
     """
 
@@ -28,6 +28,7 @@ class Prompt:
     text: str = ""
     subject: Subject | None = None
     run: str = ""
+    job: str = ""
     history: list[str] = field(default_factory=list)
     place: int = 0
     entered: Lone | None = None

@@ -17,6 +17,7 @@ from ...domain.trace import line
 from ...domain.views import ApprovalRow, BudgetRow, RunRow
 from ...domain.views import Row as ViewRow
 from ...port.snapshot import Batch, EngineInfo, Snapshot
+from .dags import Dags
 from .filter import Filter
 from .ring import Ring, Row
 
@@ -32,6 +33,7 @@ class World:
     Attributes:
         matched: numbers of the ring's rows that pass the trace's filter.
         more_loops: registered ones that did not fit into the snapshot.
+        dags: the graphs that were looked at, job by job.
         flow: newest flow item of a root run that has said nothing since.
         unreadable: events of a newer engine this console does not know; counted, never guessed.
         restarted: us, when another engine process answered than the one before; 0 = never.
@@ -40,6 +42,7 @@ class World:
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
         self.views = Views()
+        self.dags = Dags()
         self.engine: EngineInfo | None = None
         self.ring = Ring()
         self.matched: deque[int] = deque()
@@ -61,6 +64,7 @@ class World:
             self.restarted = self.now()
         self.engine, self.more_loops = snapshot.engine, snapshot.more_loops
         self.views = Views()
+        self.dags.attached()
         rows: list[ViewRow] = [
             *snapshot.runs,
             *snapshot.approvals,
@@ -99,6 +103,7 @@ class World:
             return
         if self._has_rows(envelope):
             self.views.apply(envelope)
+        self.dags.fold(envelope)
         self.seen_pos = wire.pos
         root = root_of(wire.run)
         self.flow.pop(root, None)
@@ -182,8 +187,8 @@ class World:
         return [row for seq in self._tails.get(run, ()) if (row := self.ring.get(seq))]
 
     def roots(self) -> list[RunRow]:
-        """Every agent's run; those of a loop's maker and checker too, whose parent is a round."""
-        return [row for row in self.views.runs.values() if row.kind == "agent"]
+        """Every run of an agent or a graph; of a graph's jobs those that wait for a person: the others are in 3."""
+        return [row for row in self.views.runs.values() if row.kind != "attempt" and (not row.job or row.waits)]
 
     def attempts(self, run: str) -> list[RunRow]:
         return [row for row in self.views.runs.values() if row.parent == run]
