@@ -13,7 +13,7 @@ from ..domain.errors import SetupError
 APPLICATION = 0x48545549
 """`PRAGMA application_id` of a journal ("HTUI")."""
 
-ROWS = 2
+ROWS = 3
 """What the rows are the fold of: raised with every change of the fold, upon which `refold` makes them anew."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
