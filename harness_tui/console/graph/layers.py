@@ -7,14 +7,13 @@ state changes.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from itertools import pairwise
 from typing import Literal
 
 from ...domain.dag.state import DagState, JobState
-from ..lines import Line, Span, cells, over, width_of
+from ..lines import Line, Span, clip, over, width_of
 from .look import Look
-from .names import GRAVE, crop, token, took, word
+from .names import counted, crop, token, took, word
 from .shape import COUNTS, Node, Shape
 from .strokes import ACROSS, PLAIN, Canvas, sign
 
@@ -72,14 +71,14 @@ def neighbour(shape: Shape, ident: str, direction: Direction) -> str:
     return column[min(max(at, 0), len(column) - 1)]
 
 
-def tally(shape: Shape, s: DagState, node: Node) -> Counter[str]:
-    """What the jobs of a group do, counted once for each event of the run."""
+def tally(shape: Shape, s: DagState, node: Node) -> tuple[str, str]:
+    """The gravest state of a group, and what its jobs do, counted once for each event of the run."""
     known = shape.tallies.get(node.key)
     if known is None or known[0] != s.seq:
         jobs = (s.jobs.get(ident) for ident in node.jobs)
-        known = s.seq, Counter(word(job) for job in jobs if job)
+        known = s.seq, *counted(word(job) for job in jobs if job)
         shape.tallies[node.key] = known
-    return known[1]
+    return known[1], known[2]
 
 
 # -- boxes ----------------------------------------------------------------------------------------------------------
@@ -121,13 +120,8 @@ def _box(shape: Shape, s: DagState, look: Look, node: Node, room: int) -> Line:
     critical = any(node is each for each in _path(shape, look)) if look.critical else False
     name = Span(node.label, "title" if critical else "base")
     if len(node.jobs) > 1:
-        counts = tally(shape, s, node)
-        state = next((each for each in GRAVE if counts[each]), "wait")
-        parts = [f"{counts[each]} {each}" for each in GRAVE if counts[each]]
-        text = parts.pop(0) if parts else GONE
-        while parts and cells(text) + 1 + cells(parts[0]) <= COUNTS - bool(parts[1:]):
-            text += f" {parts.pop(0)}"
-        return _boxed(look, state, name, text + ("~" if parts else ""))
+        state, text = tally(shape, s, node)
+        return _boxed(look, state, name, clip(text or GONE, COUNTS))
     job = s.jobs.get(node.jobs[0])
     if job is None:
         return _boxed(look, "note", name, GONE)
@@ -151,9 +145,10 @@ def _boxed(look: Look, state: str, name: Span, text: str) -> Line:
 
 
 def _more(job: JobState, look: Look) -> str:
-    """Which try it is, or how long it has been so."""
-    if job.spec.retry.attempts > 1 and job.tries > 1 and not job.over:
-        return f"{job.tries}/{job.spec.retry.attempts}"
+    """Which try it is, or for how long it has been so."""
+    tries = job.tries + (job.state == "retrying")
+    if tries > 1 and not job.over:
+        return f"{tries}/{job.spec.retry.attempts}"
     if job.bars and job.bars[-1].end < 0:
         return took(look.now_t - job.bars[-1].start)
     return ""

@@ -28,3 +28,10 @@ class Look:
     now_t: int = 0
     now: int = 0
     focused: bool = True
+
+
+def keep(top: int, at: int, room: int, count: int) -> int:
+    """The first of `count` rows to show in `room`, as near to `top` as it can be with row `at` in sight (-1 = any)."""
+    if at >= 0:
+        top = min(max(top, at + 1 - room), at)
+    return max(0, min(top, count - room))

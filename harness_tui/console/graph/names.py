@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from ...domain.dag.state import JobState
 from ...domain.safetext import safe
 from ..lines import Line, Span, cells, cut
@@ -27,6 +30,13 @@ def word(job: JobState) -> str:
 def token(state: str) -> str:
     """The theme token of a state word; what is in doubt stands out as a badge."""
     return "doubt_badge" if state == "doubt" else state
+
+
+def counted(words: Iterable[str]) -> tuple[str, str]:
+    """The gravest of these words, and how many there are of each: `1 fail 3 run 19 done`."""
+    counts = Counter(words)
+    parts = [f"{counts[each]} {each}" for each in GRAVE if counts[each]]
+    return next((each for each in GRAVE if counts[each]), "wait"), " ".join(parts)
 
 
 def took(us: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from ...domain.dag.graph import Dag
+from ...domain.dag.spec import Job
 from ..lines import cells
 from .folding import groups, suggest
 from .names import WORD, middle
@@ -21,6 +22,8 @@ __all__ = ["Node", "Shape", "lay_out", "suggest"]
 
 NAME = 24
 """Cells of a name at most."""
+LONG = 9
+"""Cells of `retry 2/3` and `ask 12.3s`."""
 COUNTS = 18
 """Cells for what the jobs of a group do."""
 LANES = (1, 400)
@@ -33,7 +36,7 @@ class Node:
 
     Attributes:
         key: the job's id, or of a group `fetch-*@2`.
-        label: safe and clipped; `size` its cells.
+        label: safe and clipped; `size` its cells; `room` those for what it does.
         leaves, enters: it has edges that are not drawn.
     """
 
@@ -42,6 +45,7 @@ class Node:
     label: str
     size: int
     rank: int
+    room: int = WORD
     row: int = 0
     leaves: bool = False
     enters: bool = False
@@ -83,7 +87,7 @@ class Shape:
     signs: bool = False
     width: int = 0
     height: int = 0
-    tallies: dict[str, tuple[int, Counter[str]]] = field(default_factory=dict)
+    tallies: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     path: tuple[Collection[str], list[Node]] = ((), [])
 
     def node(self, ident: str) -> Node | None:
@@ -111,7 +115,8 @@ def lay_out(
     ranks = dag.ranks()
     for key, fold, jobs in groups(dag, ranks, folds):
         label = f"{middle(fold or key, name)} x{len(jobs)}" if fold else middle(key, name)
-        shape.nodes[key] = Node(key, tuple(jobs), label, width_of(label), ranks[jobs[0]])
+        room = COUNTS if fold else _room(dag.jobs[key])
+        shape.nodes[key] = Node(key, tuple(jobs), label, width_of(label), ranks[jobs[0]], room)
         shape.before[key], shape.after[key] = [], []
         if fold:
             shape.of.update(dict.fromkeys(jobs, key))
@@ -122,6 +127,11 @@ def lay_out(
             shape.after[dep].append(key)
     _Layout(shape).run()
     return shape
+
+
+def _room(job: Job) -> int:
+    """Cells for what it does: more where which try it is, or how long it waits, is to be seen."""
+    return LONG if job.retry.attempts > 1 or job.gate is not None else WORD
 
 
 class _Layout:
@@ -222,7 +232,7 @@ class _Layout:
         x = 0
         for i, column in enumerate(self.columns):
             nodes = [shape.nodes[self.keys[each]] for each in column if each < len(self.keys)]
-            width = max(node.size + 5 + (WORD if len(node.jobs) == 1 else COUNTS) for node in nodes)
+            width = max(node.size + 5 + node.room for node in nodes)
             place = Place(x, width + shape.signs)
             for each in column:
                 place.by_row[row[each]] = shape.nodes[self.keys[each]] if each < len(self.keys) else None
