@@ -67,7 +67,7 @@ def show(approval: str, output_format: Format) -> None:
         first = cards.asked_first(source, row) if row.edited else None
         diff = cards.diff(source, row)
     if output_format is not Format.text:
-        more = {"diff": diff} if row.change else {}
+        more = {"diff": diff} if row.change or row.paper else {}
         output.emit({**result.of_shown_approval(row), "edited": row.edited or None, "original": first, **more})
         return
     cards.show(row, first, diff)
@@ -193,15 +193,15 @@ def resolve(
 @approvals.command()
 @click.argument("approval", metavar="ID")
 @digest_option
-@click.option("--reason", required=True, help="What the maker is to do differently.")
+@click.option("--reason", required=True, help="What is to be done differently.")
 @format_option
 def pushback(approval: str, digest: str, reason: str, output_format: Format) -> None:
-    """Send a loop's change back to its maker, which tries again with the reason."""
+    """Send a loop's change back to its maker, or a graph on to the job a gate goes back to, with the reason."""
     from ..port.commands import Decide
     from . import link
 
     if not reason.strip():
-        raise click.UsageError("Say in --reason what the maker is to do differently.")
+        raise click.UsageError("Say in --reason what is to be done differently.")
     link.send(Decide(approval, digest, "pushed_back", link.operator(), reason), output_format)
 
 

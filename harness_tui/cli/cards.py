@@ -35,17 +35,21 @@ def asked_first(source: ReadClient, row: ApprovalRow) -> dict[str, Any] | None:
 
 
 def diff(source: ReadClient, row: ApprovalRow) -> str:
-    """The whole diff of a loop's change, "" for anything else. Raises HarnessError when it is not what was asked."""
+    """The whole diff of a loop's change or of a graph's plan, "" for anything else.
+
+    Raises HarnessError when it is not what was asked with.
+    """
     import hashlib
 
     from ..domain.errors import HarnessError
 
-    if row.change is None:
+    sha = row.change.diff if row.change else row.paper
+    if not sha:
         return ""
-    data = source.blob(row.change.diff)
-    if hashlib.sha256(data).hexdigest() != row.change.diff:
+    data = source.blob(sha)
+    if hashlib.sha256(data).hexdigest() != sha:
         raise HarnessError(
-            f"The diff of {row.id} is not the one it was asked with.", "Deny it, and run the loop again."
+            f"The diff of {row.id} is not the one it was asked with.", "Deny it; whoever wants it asks again."
         )
     return data.decode(errors="backslashreplace")
 
@@ -56,7 +60,7 @@ def show(row: ApprovalRow, first: dict[str, Any] | None = None, diff: str = "") 
 
     output.say(f"{row.id}  {row.run}  {row.state}  risk {row.risk}  {row.summary}")
     for fact in row.facts:
-        output.say(f"  {fact.label:<12}{fact.value}")
+        output.say(f"  {fact.label:<11} {fact.value}")
     if row.edited:
         output.say(f"  {'edited':<12}by {row.edited}")
     for name, before, _ in changes(first, row.arguments) if first is not None else ():

@@ -115,7 +115,7 @@ def _kind(job: Job) -> Kind | Problem:
     if len(named) > 1:
         return Problem((named[1],), f"it is of two kinds, {named[0]} and {named[1]}: make two jobs of it")
     if job.kind != named[0]:
-        return Problem(("kind",), f'"kind" says {job.kind}, and it has "{named[0]}": leave "kind" out')
+        return Problem(("kind",), f'"kind" is not what it has, "{named[0]}": leave "kind" out')
     return named[0]
 
 
