@@ -72,7 +72,7 @@ def _watched(snapshot: Snapshot) -> list[BudgetRow]:
 
     budgets = {row.scope: row for row in snapshot.budgets}
     day = today(budgets, datetime.date.today().isoformat())
-    runs = sorted((run for run in snapshot.runs if run.open and run.kind == "agent"), key=lambda run: -run.started)
+    runs = sorted((run for run in snapshot.runs if run.open and run.kind != "attempt"), key=lambda run: -run.started)
     rows = [day, *(budgets.get(f"run:{run.id}") for run in runs)]
     return [row for row in rows if row is not None]
 

@@ -308,8 +308,17 @@ def _approval_withdrawn(v: Views, e: Envelope, x: ev.ApprovalWithdrawn) -> None:
 
 def _approval_resolved(v: Views, e: Envelope, x: ev.ApprovalResolved) -> None:
     _decided(v, e, x.id, "in_doubt", x.by, x.reason)
-    if x.id in v.approvals:
-        v.approvals[x.id].resolution = x.resolution
+    doubt = v.approvals.get(x.id)
+    if doubt is None:
+        return
+    doubt.resolution = x.resolution
+    for row in v.approvals.values():  # the request it came from is no longer in doubt either
+        if (row.stream, row.call, row.kind, row.state) == (doubt.stream, doubt.call, "action", "in_doubt"):
+            if x.resolution == "again":
+                v.execute(row, row.stream, row.call)
+            else:
+                row.state = "done" if x.resolution == "happened" else "failed"
+                v.touch("approval", row.id, row)
 
 
 def _frame_captured(v: Views, e: Envelope, x: ev.FrameCaptured) -> None:

@@ -26,9 +26,11 @@ async def take(journal: Journal, info: EngineInfo, now: int) -> Snapshot:
     """A snapshot of at most some 256 KiB: rows from memory, the newest events from the log, one cursor."""
     trace = _newest([WireEvent.of(e) for e in await journal.last(TRACE_ROWS)])
     views = journal.views
-    runs = sorted((r for r in views.runs.values() if r.kind == "agent"), key=lambda r: (not r.open, -r.started))
+    roots = [r for r in views.runs.values() if r.kind != "attempt"]
+    runs = sorted((r for r in roots if r.open or not r.job), key=lambda r: (not r.open, -r.started))
     shown = {r.id for r in runs if r.open} | {r.id for r in [r for r in runs if not r.open][:ENDED_RUNS]}
-    children = [r for r in views.runs.values() if r.parent in shown]
+    jobs = sorted((r for r in roots if r.job and not r.open and r.parent in shown), key=lambda r: -r.ended)
+    children = [*(r for r in views.runs.values() if r.kind == "attempt" and r.parent in shown), *jobs[:ENDED_RUNS]]
     asked = sorted(views.approvals.values(), key=lambda a: a.requested)
     decided = [a for a in asked if not a.open][-DECIDED:]
     days = sorted(s for s in views.budgets if s.startswith("day:"))[-2:]

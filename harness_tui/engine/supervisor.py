@@ -98,7 +98,7 @@ class Supervisor:
         await self._journal.append([Write(uid, self._journal.head(uid), (over,))])
 
     async def _spec(self, uid: str) -> RunSpec:
-        first = (await self._journal.stream(uid))[0].event
+        first = (await self._journal.stream(uid, limit=1))[0].event
         assert isinstance(first, RunStarted)
         return first.spec
 
