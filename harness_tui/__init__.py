@@ -6,19 +6,39 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .agent.loop import AgentLoop, Task, World
+    from .domain.dag.graph import Dag
+    from .domain.dag.spec import Job, Limits, PlannerSpec, Retry, Route
     from .domain.loop.spec import LoopSpec
     from .models.api import ApiKind
+    from .orchestrator.api import Orchestrator
     from .tools.tool import tool
 
 __version__ = "0.1.0"
-__all__ = ["AgentLoop", "ApiKind", "LoopSpec", "Task", "World", "tool"]
+__all__ = [
+    "AgentLoop",
+    "ApiKind",
+    "Dag",
+    "Job",
+    "Limits",
+    "LoopSpec",
+    "Orchestrator",
+    "PlannerSpec",
+    "Retry",
+    "Route",
+    "Task",
+    "World",
+    "tool",
+]
 
 _HOMES = {
     "AgentLoop": ".agent.loop",
     "Task": ".agent.loop",
     "World": ".agent.loop",
     "ApiKind": ".models.api",
+    "Dag": ".domain.dag.graph",
+    **dict.fromkeys(("Job", "Limits", "PlannerSpec", "Retry", "Route"), ".domain.dag.spec"),
     "LoopSpec": ".domain.loop.spec",
+    "Orchestrator": ".orchestrator.api",
     "tool": ".tools.tool",
 }
 
