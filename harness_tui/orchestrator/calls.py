@@ -185,6 +185,8 @@ def _shape_of(function: Function) -> _Shape:
 
 def _place(shape: _Shape, arguments: Mapping[str, Any]) -> str | None:
     """The parameter that takes the inputs, "" = the first by position, None = none is free."""
+    if not arguments:
+        return shape.names[0]
     return next((each for each in shape.names if each not in arguments), None)
 
 
@@ -193,16 +195,11 @@ async def _call(
 ) -> Any:
     """What it returns, whatever it is. deadline: seconds, 0 = none. Raises HarnessError."""
     try:
-        if not deadline:
-            return await _running(function, shape, args, more)
-        try:
-            async with asyncio.timeout(deadline) as limit:
-                return await _running(function, shape, args, more)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            stopped = "it was stopped" if shape.is_async else "it cannot be stopped, and may still be at work"
-            raise HarnessError(f"{named} did not end within {deadline:g} s; {stopped}.") from None
+        if deadline:
+            return await _in_time(named, function, shape, args, more, deadline)
+        if shape.is_async:
+            return await function(*args, **more)
+        return await _threaded(function, args, more)
     except HarnessError:
         raise
     except asyncio.CancelledError:
@@ -214,9 +211,20 @@ async def _call(
         raise HarnessError(f"{named} raised {_told(error)}") from error
 
 
-async def _running(function: Function, shape: _Shape, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
-    if shape.is_async:
-        return await function(*args, **more)
+async def _in_time(
+    named: str, function: Function, shape: _Shape, args: tuple[Any, ...], more: dict[str, Any], deadline: float
+) -> Any:
+    try:
+        async with asyncio.timeout(deadline) as limit:
+            return await (function(*args, **more) if shape.is_async else _threaded(function, args, more))
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        stopped = "it was stopped" if shape.is_async else "it cannot be stopped, and may still be at work"
+        raise HarnessError(f"{named} did not end within {deadline:g} s; {stopped}.") from None
+
+
+async def _threaded(function: Function, args: tuple[Any, ...], more: dict[str, Any]) -> Any:
     said = await apart(lambda: function(*args, **more))
     return await said if inspect.isawaitable(said) else said
 
@@ -239,4 +247,4 @@ def _json(named: str, value: Any) -> Any:
     if len(raw) > MAX_ANSWER:
         much = f"{len(raw):,} bytes of JSON; {MAX_ANSWER:,} are the most"
         raise HarnessError(f"{named} returned {much}.", "Write a file, and return its path.")
-    return value if value is None or type(value) in (str, bool, int) else _decode(raw)
+    return value if value is None or type(value) in (str, bool) else _decode(raw)
