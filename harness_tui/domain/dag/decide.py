@@ -170,7 +170,10 @@ def sent_back(s: DagState, goal: str, by: str, feedback: str, t: int, *, failed:
         return dead(s, by, f"{goal} was done {target.visits} times and did not converge: {feedback}", t)
     again = reset_of(s, goal)
     again += (by,) if failed and by not in again else ()
-    return [reset(s, goal, again, by, feedback[:SAID], visit=True)]
+    back = reset(s, goal, again, by, feedback[:SAID], visit=True)
+    if not failed and by in again:  # its success goes before, in the same step
+        back.undone["succeeded"] = back.undone.get("succeeded", 0) + 1
+    return [back]
 
 
 def reset(

@@ -29,6 +29,7 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
     planner: str = ""
     planner_by: str = ""
     planner_done: bool = False
+    planner_error: str = ""
     proposed: ev.PatchProposed | None = None
     staged: tuple[Job, ...] = ()
     moot: tuple[str, ...] = ()
@@ -42,7 +43,8 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _SAME = (
-    *("seq", "spec", "t", "digest", "plans", "planned", "replans", "planning", "planner", "planner_by", "planner_done"),
+    *("seq", "spec", "t", "digest", "plans", "planned", "replans", "planning", "planner", "planner_by"),
+    *("planner_done", "planner_error"),
     *("proposed", "asked", "refused", "paused", "stopped", "cancel", "finished"),
 )
 

@@ -80,8 +80,8 @@ def _over(s: DagState, t: int) -> list[Event]:
 
 
 def _orphans(s: DagState, t: int) -> list[Event]:
-    """Jobs that were added behind one that is dead already; looked for when nothing else is left to do."""
-    if s.running or any(s.jobs[entry[2]].state == "ready" for entry in s.ready if entry[2] in s.jobs):
+    """Jobs behind one that is dead already, added or set back there; looked for when nothing else is left to do."""
+    if not s.strays or s.running or s.count("ready"):
         return []
     for ident, job in s.jobs.items():
         if job.state == "pending":
@@ -89,6 +89,7 @@ def _orphans(s: DagState, t: int) -> list[Event]:
             if lost:
                 rest = [ident, *(each for each in s.dag.after((ident,)) if not s.jobs[each].over)]
                 return [ev.JobsCancelled(tuple(rest), f"{lost} is dead", t, lost)]
+    s.strays = False
     return []
 
 
@@ -162,7 +163,7 @@ def _finish(s: DagState) -> ev.RunFinished:
         return ev.RunFinished("succeeded", None, f"{s.stopped.job}: {s.stopped.reason}", "", "route", 0)
     if s.stopped:
         return ev.RunFinished("failed", False, s.stopped.reason, "", "budget", 3, s.stopped.reason)
-    if dead or gone:
+    if dead or gone or s.planner_error:
         return _failed(s, dead, gone)
     verified = True if checked and all(job.state == "succeeded" for job in checked) else None
     count = len(s.jobs)
@@ -177,6 +178,8 @@ def _failed(s: DagState, dead: list[JobState], gone: int) -> ev.RunFinished:
         parts.append(f"{len(dead) - 1} more dead")
     if gone:
         parts.append(f"{gone} cancelled")
+    if s.planner_error:
+        parts.append(f"the planner could not answer: {s.planner_error}")
     why = "; ".join(parts)
     denied = bool(dead) and all(job.spec.kind == "gate" for job in dead)
     return ev.RunFinished("failed", False, why, "", "denied" if denied else "error", 4 if denied else 1, why)

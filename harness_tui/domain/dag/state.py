@@ -120,6 +120,7 @@ class DagState:
         requests: what the run itself asks: approval id -> job, "" = the plan; `moot`: those nobody needs to answer
             any more, not yet withdrawn.
         budgeted: some job declares what it may spend.
+        strays: jobs may be pending behind one that is dead: the plan changed, or a part of it is done anew.
         t: newest moment seen.
     """
 
@@ -139,6 +140,7 @@ class DagState:
         self.planner = ""
         self.planner_by = ""
         self.planner_done = False
+        self.planner_error = ""
         self.refused: ev.PlanRefused | None = None
         self.digest = ""
         self.patches: list[tuple[ev.PatchProposed, tuple[str, ...]]] = []
@@ -149,6 +151,7 @@ class DagState:
         self.requests: dict[str, str] = {}
         self.moot: list[str] = []
         self.budgeted = False
+        self.strays = True
         self.running = 0
         self.used: dict[str, int] = {}
         self.ready: list[tuple[int, int, str]] = []
@@ -329,6 +332,7 @@ def _reset(s: DagState, x: ev.JobsReset) -> None:
     target.feedback = x.feedback
     target.prior = target.good.child if target.good else ""
     target.visits += x.visit
+    s.strays = True
     _await(s, x.jobs)
 
 
@@ -387,7 +391,7 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
     s.requests.pop(s.asked, None)
     s.asked, s.refused = "", None
     s.budgeted = any(job.spec.budget != _NO_LIMITS for job in s.jobs.values())
-    s.planner_done = False
+    s.planner_done, s.strays = False, True
     s.ready = [(-s.dag.below[i], job.index, i) for i, job in s.jobs.items() if job.state == "ready"]
     heapq.heapify(s.ready)
     _await(s, tuple(ident for ident, job in s.jobs.items() if job.state == "pending"))
@@ -408,7 +412,7 @@ def _planner_bound(s: DagState, x: ev.PlannerBound) -> None:
 
 
 def _planner_ended(s: DagState, x: ev.PlannerEnded) -> None:
-    s.planning, s.planner_done = False, x.done or bool(x.error)
+    s.planning, s.planner_done, s.planner_error = False, x.done or bool(x.error), x.error
 
 
 def _requested(s: DagState, x: ev.ApprovalRequested) -> None:
@@ -462,7 +466,7 @@ def _finished(s: DagState, x: ev.RunFinished) -> None:
 
 def _reopened(s: DagState, x: ev.RunReopened) -> None:
     s.finished = s.cancel = s.stopped = s.paused = None
-    s.planner_done = False
+    s.planner_done, s.planner_error = False, ""
 
 
 _HANDLERS: dict[type[Event], Callable[[DagState, Any], None]] = {

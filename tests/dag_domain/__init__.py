@@ -1,0 +1,1 @@
+"""The core of a graph's run: a pure state machine, held against a naive model of itself."""
