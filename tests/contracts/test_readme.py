@@ -12,6 +12,7 @@ import pytest
 
 from harness_tui.cli.main import app
 from harness_tui.config.loopfile import Given, load_loop
+from harness_tui.config.planfile import load_plan
 from harness_tui.config.taskfile import load_task
 from harness_tui.console.actions import key_table
 from harness_tui.domain import errors
@@ -100,6 +101,27 @@ async def test_the_quick_start_runs(tmp_path: Path) -> None:
         out, err = await child.communicate()
     assert child.returncode == 0, err.decode()
     assert out.decode() == "Sunny. ['weather'] model\n"
+
+
+def test_the_plan_file_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(between("plan").strip("`\n").removeprefix("toml\n"), "utf-8")
+    model = ModelSpec("stand-in", "stand-in")
+    spec, jobs = load_plan(file, known_tools=BUILT_IN_TOOLS, models=lambda *_: {"main": model})
+    assert spec.planner
+    assert {job.kind for job in jobs} == {"prompt", "command", "gate", "verify"}
+
+
+async def test_the_graph_in_a_program_runs(tmp_path: Path) -> None:
+    import asyncio
+
+    code = between("graph").strip("`\n").removeprefix("python\n")
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await child.communicate()
+    assert child.returncode == 0, err.decode()
+    assert out.decode().startswith("succeeded {'publish': {'approved': True")
 
 
 @pytest.mark.parametrize("verb", sorted(app.commands))
