@@ -109,7 +109,7 @@ def _job(job: Job, known: Known) -> Iterator[Problem]:
 
 
 def _kind(job: Job) -> Kind | Problem:
-    named = [kind for kind in KINDS if getattr(job, kind) is not None]
+    named = job.kinds
     if not named:
         return Problem((), f"it does nothing: give it one of {', '.join(KINDS)}")
     if len(named) > 1:
