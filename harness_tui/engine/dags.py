@@ -14,7 +14,7 @@ from ..domain.dag import steer
 from ..domain.dag.graph import Dag
 from ..domain.dag.picture import DagPicture, picture
 from ..domain.dag.settle import Room
-from ..domain.dag.spec import DagSpec
+from ..domain.dag.spec import DagSpec, Job
 from ..domain.dag.state import DagState, evolve
 from ..domain.errors import HarnessError, UsageError
 from ..domain.events import Envelope, Flow, RunFinished, Write, root_of
@@ -22,7 +22,7 @@ from ..domain.ledger import Ledger
 from ..domain.money import from_usd
 from ..domain.redaction import Redaction
 from ..domain.seams import Blobs, Clock
-from ..domain.task import RunSpec
+from ..domain.task import ModelSpec, RunSpec, TaskFile
 from ..domain.views import RunRow
 from ..journal.journal import Journal
 from ..orchestrator.driver import DagDriver
@@ -132,13 +132,28 @@ class Dags:
             raise UsageError(
                 "The plan holds the value of a secret.", "Name it by a handle, and keep it with: harness-tui key set"
             )
+        may = await self._may(spec, jobs)
         uid = self._next_run()
         limits = spec.budget
         self._ledger.limit(f"run:{uid}", limits.tokens, None if limits.usd is None else from_usd(limits.usd))
         driver = DagDriver(uid, self._kit(spec, command.secrets))
-        await driver.begin(spec, jobs, {})
+        await driver.begin(spec, jobs, may)
         self._drive(uid, driver)
         return uid
+
+    async def _may(self, spec: DagSpec, jobs: Sequence[Job]) -> dict[str, str]:
+        """What its runs may do without asking. Raises HarnessError for tools or a sandbox that cannot be had."""
+        runs = [job for job in jobs if job.of_agent]
+        if not runs:
+            return {}
+        tools: set[str] = set()
+        for job in runs:
+            own = spec.tools if job.tools is None else job.tools
+            tools.update(own if job.kind == "prompt" else (job.tool or "shell_exec",))
+        main = spec.models.get("main") or ModelSpec("script", "script")
+        task = TaskFile("-", tools=tuple(sorted(tools)), level=spec.level, sandbox=spec.sandbox)
+        started = await self._supervisor.rehearse("rehearsal", RunSpec(task, main, workspace=spec.workspace))
+        return started.may
 
     async def recover(self) -> int:
         """Continue every run that is not over; returns how many."""

@@ -315,7 +315,7 @@ class Engine:
                 )
                 return Reply(text=_cancelled(runs + graphs, rounds))
             case StartDag():
-                self._sources.learn(command.secrets)
+                await asyncio.to_thread(worlds.learn_of_graph, command.spec, command.secrets, self._sources)
                 uid = await self._dags.start(command)
                 return Reply(uid, f"{uid} started.")
             case CancelJob() | PauseDag() | ResumeDag() | RetryDag() | ReplanDag():

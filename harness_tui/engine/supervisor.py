@@ -64,6 +64,11 @@ class Supervisor:
         """The live driver of an open root run."""
         return self._drivers.get(run)
 
+    async def rehearse(self, uid: str, spec: RunSpec) -> RunStarted:
+        """What such a run would begin with: nothing is written. Raises HarnessError when it could not begin."""
+        world = await asyncio.to_thread(self._kit_for(uid, spec, {}).environment, spec, uid)
+        return _started(spec, world)
+
     async def start(self, uid: str, spec: RunSpec, secrets: Mapping[str, str], *, also: Sequence[Write] = ()) -> None:
         """Write the run down, in one append with `also`, and drive it. Raises HarnessError when it cannot begin."""
         kills = len(self._kills)

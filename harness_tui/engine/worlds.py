@@ -14,6 +14,7 @@ from ..config.paths import Paths
 from ..config.secret_variables import is_secret
 from ..config.tariff import Tariff
 from ..config.vault import Ladder, Stores
+from ..domain.dag.spec import DagSpec
 from ..domain.errors import CredentialError, UsageError
 from ..domain.events import root_of
 from ..domain.redaction import Redaction, distinctive
@@ -29,6 +30,7 @@ from ..domain.task import (
     WEB_TOOLS,
     ModelSpec,
     RunSpec,
+    TaskFile,
 )
 from .services import read_env_file
 
@@ -102,6 +104,14 @@ def read_keys(spec: RunSpec, secrets: Vault) -> None:
         if each.key:
             with suppress(CredentialError):
                 secrets.secret(each.key, each.url)
+
+
+def learn_of_graph(spec: DagSpec, given: Mapping[str, str], sources: Sources) -> None:
+    """Hide what was handed over with a graph, and the keys of its models, before it is written down."""
+    sources.learn(given)
+    for each in spec.models.values():
+        asking = RunSpec(TaskFile("-", tools=()), each)
+        read_keys(asking, vault(asking, given, sources))
 
 
 def model(spec: RunSpec, secrets: Vault, sources: Sources, role: str = "main") -> Model:

@@ -55,8 +55,10 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def begin(self, job: JobState, t: int) -> None:
-        """Do what a started job is to do; `t`: now."""
+    def begin(self, job: JobState, t: int, *, recovered: bool = False) -> None:
+        """Do what a started job is to do, unless it is at work; `t`: now. recovered: it was begun before a crash."""
+        if (job.spec.id, job.attempts) in self._tasks:
+            return
         match job.spec.kind:
             case "wait":
                 began = job.bars[-1].start if job.bars else t
@@ -66,7 +68,7 @@ class Attempts:
             case "gate":
                 doing = self._ask(job)
             case _:
-                doing = self._agent(job)
+                doing = self._agent(job, recovered)
         self._spawn(job, doing)
 
     def doubt(self, job: JobState) -> None:
@@ -168,12 +170,12 @@ class Attempts:
         self._tell(Waits(job.spec.id, job.attempts, "approval", request.id, 0, request))
         self.ended((job.spec.id, job.attempts))  # who waits for a person is not at work
 
-    async def _agent(self, job: JobState) -> None:
+    async def _agent(self, job: JobState, recovered: bool) -> None:
         """An agent run: the one it is already, after a crash, or a new one."""
         s, key = self._state(), (job.spec.id, job.attempts)
         run = job.child
         if not run:
-            there = self._kit.runs.of(s.uid).get(f"{key[0]}#{key[1]}")
+            there = self._kit.runs.of(s.uid).get(f"{key[0]}#{key[1]}") if recovered else None
             run = there.id if there else await self._started(s, job)
             self._tell(Bound(*key, run))
         self._runs[key] = run

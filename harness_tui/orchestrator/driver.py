@@ -161,7 +161,7 @@ class DagDriver:
             elif job.state in ("running", "waiting"):
                 self._late(job.spec.id)
                 if job.spec.of_agent or job.spec.kind == "wait":
-                    self.attempts.begin(job, t)
+                    self.attempts.begin(job, t, recovered=True)
                 elif job.state == "waiting":
                     self._expires(self._asked[job.approval])
                 elif job.spec.kind == "call" and job.spec.risk not in ("read_only", "idempotent"):

@@ -5,12 +5,12 @@ However many and long they are, the prompt stays within `ALL` and the run's spec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..agent.spill import DIGITS, PREFIX, Spill
-from ..domain.seams import Blobs
-from .kit import Answer
+from .kit import Answer, DagKit
 from .prompts import fenced, name
 
 EACH, ALL = 8 * 1024, 32 * 1024
@@ -28,26 +28,39 @@ class Handed(NamedTuple):
     given: dict[str, str] = {}
 
 
-async def hand_over(answers: Sequence[Answer], blobs: Blobs) -> Handed:
+async def hand_over(answers: Sequence[Answer], kit: DagKit) -> Handed:
     """The answers, each fenced and named by its job. What is cut is kept as a blob, stored once however often asked."""
+    if not answers:
+        return Handed()
+    texts = await asyncio.to_thread(lambda: [plain(answer.text, kit) for answer in answers])
     if len(answers) > MANY:
-        return await _listed(answers, blobs)
-    spill, given = Spill(blobs), dict[str, str]()
-    ceiling = _ceiling([len(answer.text.encode()) for answer in answers])
-    parts = [f"{name(answer.job)}:\n{fenced(await _cut(answer, ceiling, spill, given))}" for answer in answers]
+        return await _listed(answers, texts, kit)
+    spill, given = Spill(kit.blobs), dict[str, str]()
+    ceiling = _ceiling([len(text.encode()) for text in texts])
+    parts = [
+        f"{name(answer.job)}:\n{fenced(await _cut(answer, text, ceiling, spill, given))}"
+        for answer, text in zip(answers, texts, strict=True)
+    ]
     return Handed("\n\n".join(parts), given)
 
 
-async def _listed(answers: Sequence[Answer], blobs: Blobs) -> Handed:
+def plain(text: str, kit: DagKit) -> str:
+    """Free of secrets, which go before anything is kept, and of what no file can hold."""
+    return kit.redaction(text.encode("utf-8", "backslashreplace").decode())
+
+
+async def _listed(answers: Sequence[Answer], texts: Sequence[str], kit: DagKit) -> Handed:
     """The beginning of each, as many as fit, and the whole of all of them by reference."""
-    spill, given = Spill(blobs), dict[str, str]()
-    texts = [await _cut(answer, EACH, spill, given if len(given) < MANY else {}) for answer in answers]
-    whole = "\n".join(f"{name(a.job)}:\n{fenced(text)}" for a, text in zip(answers, texts, strict=True))
-    blob = await blobs.put(whole.encode("utf-8", "backslashreplace"), kind="output")
+    spill, given = Spill(kit.blobs), dict[str, str]()
+    parts = [
+        f"{name(answer.job)}:\n{fenced(await _cut(answer, text, EACH, spill, given if len(given) < MANY else {}))}"
+        for answer, text in zip(answers, texts, strict=True)
+    ]
+    blob = await kit.blobs.put("\n".join(parts).encode(), kind="output")
     lines, left = list[str](), ALL
     share = max(LEAST, ALL // len(answers) - 32)
-    for answer in answers:
-        line = f"{name(answer.job)}: {_glance(answer.text, share)}"
+    for answer, text in zip(answers, texts, strict=True):
+        line = f"{name(answer.job)}: {_glance(text, share)}"
         left -= len(line.encode()) + 1
         if left < 0:
             lines.append(f"... and {len(answers) - len(lines)} more")
@@ -57,9 +70,8 @@ async def _listed(answers: Sequence[Answer], blobs: Blobs) -> Handed:
     return Handed("\n".join([told, fenced("\n".join(lines))]), {**given, blob[:DIGITS]: blob})
 
 
-async def _cut(answer: Answer, ceiling: int, spill: Spill, given: dict[str, str]) -> str:
+async def _cut(answer: Answer, text: str, ceiling: int, spill: Spill, given: dict[str, str]) -> str:
     """An answer's text within `ceiling` bytes; `given` learns where the rest is."""
-    text = answer.text.encode("utf-8", "backslashreplace").decode()
     fitted = await spill.fit(text, ceiling)
     for blob in filter(None, (answer.blob, fitted.blob)):
         given[blob[:DIGITS]] = blob

@@ -22,6 +22,7 @@ from ..domain.money import dollars
 from ..domain.task import PLAN_TOOLS, RunSpec, TaskFile
 from ..domain.views import RunRow
 from . import calls, prompts, work
+from .handover import plain
 from .kit import DagKit
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def run_spec(s: DagState, kit: DagKit, answers: Answers) -> RunSpec:
     whole = "\n".join(lines)
     given, board = {}, whole
     if len(whole.encode()) > BOARD:
-        blob = await kit.blobs.put(whole.encode("utf-8", "backslashreplace"), kind="output")
+        blob = await kit.blobs.put(plain(whole, kit).encode(), kind="output")
         given = {blob[:DIGITS]: blob}
         board = _short(s, lines, f'read_file path="{PREFIX}{blob[:DIGITS]}"')
     model, roles = work.models(s.spec, planner.model)

@@ -76,7 +76,7 @@ async def run_spec(
     script = script_of(spec, s.digest)
     if script:
         return _run(s, job, prompts.script(s.uid, script.tool), script=script)
-    handed = await hand_over(given, kit.blobs)
+    handed = await hand_over(given, kit)
     told = prompts.job(s.spec, job, handed.text, _head(prior.text) if prior else "")
     return _run(s, job, told, given=handed.given)
 
