@@ -117,8 +117,7 @@ def _on(look: Look) -> str:
 
 def _box(shape: Shape, s: DagState, look: Look, node: Node, room: int) -> Line:
     """`[+ fetch-a done 4.1s]`: sign, name, word, and what else fits."""
-    critical = any(node is each for each in _path(shape, look)) if look.critical else False
-    name = Span(node.label, "title" if critical else "base")
+    name = Span(node.label, "title" if look.critical and node.key in _path(shape, look) else "base")
     if len(node.jobs) > 1:
         state, text = tally(shape, s, node)
         return _boxed(look, state, name, clip(text or GONE, COUNTS))
@@ -157,17 +156,18 @@ def _more(job: JobState, look: Look) -> str:
 # -- marked edges ---------------------------------------------------------------------------------------------------
 
 
-def _path(shape: Shape, look: Look) -> list[Node]:
+def _path(shape: Shape, look: Look) -> dict[str, Node]:
     """Nodes of the critical path by rank."""
     if shape.path[0] is not look.critical:
         found = {node.key: node for node in (shape.node(ident) for ident in look.critical) if node}
-        shape.path = look.critical, sorted(found.values(), key=lambda node: (node.rank, node.row))
+        by_rank = sorted(found.values(), key=lambda node: (node.rank, node.row))
+        shape.path = look.critical, {node.key: node for node in by_rank}
     return shape.path[1]
 
 
 def _marks(shape: Shape, look: Look, first: int, canvases: list[Canvas]) -> dict[tuple[int, int], int]:
     """Mark what is critical, and the edges of the selected node; where in the columns these pass: (rank, row)."""
-    edges = [(a.key, b.key, ON_PATH) for a, b in pairwise(_path(shape, look)) if a.key in shape.before[b.key]]
+    edges = [(a.key, b.key, ON_PATH) for a, b in pairwise(_path(shape, look).values()) if a.key in shape.before[b.key]]
     chosen = shape.node(look.cursor)
     if chosen:
         edges += [(each, chosen.key, AT_CURSOR) for each in shape.before[chosen.key]]

@@ -26,8 +26,9 @@ LONG = 9
 """Cells of `retry 2/3` and `ask 12.3s`."""
 COUNTS = 18
 """Cells for what the jobs of a group do."""
-LANES = (1, 400)
-"""Rows of long edges: so many for each node, and so many beside; the longest edges beyond that end in a sign."""
+LANES = (400, 6_000)
+"""Cells of columns that long edges pass: so many more than nodes, and so many at most; beyond that, the longest edges
+end in a sign."""
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Shape:
     width: int = 0
     height: int = 0
     tallies: dict[str, tuple[int, str, str]] = field(default_factory=dict)
-    path: tuple[Collection[str], list[Node]] = ((), [])
+    path: tuple[Collection[str], dict[str, Node]] = field(default_factory=lambda: ((), {}))
 
     def node(self, ident: str) -> Node | None:
         """The node of a job, or of a group's key."""
@@ -183,7 +184,7 @@ class _Layout:
             owner = (into, b if into else a)
             first, last = reach.get(owner, (len(self.columns), 0))
             reach[owner] = min(first, nodes[a].rank + 1), max(last, nodes[b].rank - 1)
-        room = LANES[0] * len(nodes) + LANES[1]
+        room = min(LANES[0] + len(nodes), LANES[1])
         lanes: dict[tuple[bool, int], tuple[int, dict[int, int]]] = {}
         for owner in sorted(reach, key=lambda each: (reach[each][1] - reach[each][0], each)):
             first, last = reach[owner]
