@@ -316,8 +316,7 @@ class Engine:
                 return Reply(text=_cancelled(runs + graphs, rounds))
             case StartDag():
                 await asyncio.to_thread(worlds.learn_of_graph, command.spec, command.secrets, self._sources)
-                uid = await self._dags.start(command)
-                return Reply(uid, f"{uid} started.")
+                return Reply(uid := await self._dags.start(command), f"{uid} started.")
             case CancelJob() | PauseDag() | ResumeDag() | RetryDag() | ReplanDag():
                 return await self._dags.handle(command)
             case SetBudget():
