@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 LINK = ("live", "stalled")
+ARROWS: dict[str, Literal["up", "down"]] = {"up": "up", "down": "down"}
 
 
 # -- keys -------------------------------------------------------------------------------------------------------------
@@ -175,8 +176,10 @@ def move(m: Model, verb: str, by: int) -> bool:
         return False
     if graph is None or graph.state is None:
         return True
-    if dags.drawn(m, graph) == "layers" and verb in ("down", "up") and graph.cursor:
-        graph.cursor = dags.neighbour(graph, verb)
+    way = ARROWS.get(verb)
+    if dags.drawn(m, graph) == "layers" and way and graph.cursor:
+        near = dags.neighbour(graph, way)
+        graph.cursor = "" if near == graph.cursor and verb == "up" else near
         return True
     shown = ["", *dags.order(m, graph)]
     at = shown.index(graph.cursor) if graph.cursor in shown else 0

@@ -165,10 +165,9 @@ def test_a_large_graph_is_analysed_from_a_copy_and_not_over_and_over():
 def test_a_frozen_state_does_not_move():
     it = halfway()
     still = frozen(it.s)
-    before = same(still)
     it.word(Cancel("ada", job="score-b"), 40.0)
-    assert same(still) == before
-    assert same(it.s) != before
+    assert still.jobs["score-b"].state == "running"
+    assert it.s.jobs["score-b"].state == "cancelled"
 
 
 @pytest.mark.parametrize("run", ["r21", "r20/fetch-a#1", "r2"])

@@ -5,6 +5,7 @@ What a drawing is made of comes from `console.graph`; here it is put together fr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...domain.dag.state import DagState, JobState
@@ -13,7 +14,7 @@ from ...domain.safetext import safe
 from ...domain.views import RunRow
 from ..graph import names
 from ..lines import Line, Span, blank, fit, spread, width_of
-from ..stores.dags import Graph, View
+from ..stores.dags import Graph, View, patch_of
 from ..stores.filter import Filter
 from . import empty, runs
 from .table import pointed
@@ -22,8 +23,8 @@ from .words import clock, money, state_word, tokens
 if TYPE_CHECKING:
     from ...domain.dag.analysis import Analysis
     from ..graph.layers import Direction
-    from ..graph.outline import OutlineRow
     from ..graph.look import Look
+    from ..graph.outline import OutlineRow
     from ..graph.shape import Shape
     from ..model import Model
 
@@ -31,6 +32,10 @@ VIEWS: tuple[View, ...] = ("outline", "layers", "gantt")
 WIDE = 100
 """Cells from which on the graph is drawn as one by itself."""
 TEXT = 200
+AROUND = 2
+"""Lines of a list that are no rows of it: its heads and its legend."""
+LONG = 2000
+"""Lines of a change that are shown here; the request in 4 has all of them."""
 LOW = 8
 """Lines below which there is no foot."""
 
@@ -98,7 +103,8 @@ def rows(m: Model, of: Graph) -> list[OutlineRow]:
         return of.rows
     asked = (s.seq, wanted.source)
     if of.matched is None or of.matched[0] != asked:
-        of.matched = (asked, [row for row in of.rows if _matches(s, row.ident, wanted)])
+        flat = (replace(row, depth=0, trunk=()) for row in of.rows if _matches(s, row.ident, wanted))
+        of.matched = (asked, list(flat))
     return of.matched[1]
 
 
@@ -117,9 +123,9 @@ def neighbour(of: Graph, direction: Direction) -> str:
     return beside(of.shape, of.cursor, direction) if of.shape else of.cursor
 
 
-def right(m: Model, run: RunRow) -> str:
+def right(run: RunRow) -> str:
     """The pane's rule."""
-    return f"{safe_clip(run.id, 20)} {safe_clip(run.title, 40)}  {runs.progress(run).strip()}"
+    return runs.progress(run).strip()
 
 
 def body(m: Model, width: int, height: int) -> list[Line]:
@@ -143,22 +149,22 @@ def _coming(m: Model, row: RunRow | None, of: Graph | None, width: int, height: 
 
 def _drawing(m: Model, of: Graph, s: DagState, analysis: Analysis | None, width: int, height: int) -> list[Line]:
     """The view that was chosen, windowed so that the cursor is on it."""
+    from ..graph.gantt import draw_gantt
+    from ..graph.look import keep
+    from ..graph.outline import draw_outline
+
     shown = drawn(m, of)
     if shown == "layers" and of.shape:
         return _layers(m, of, of.shape, s, width, height)
-    look = _look(m, of)
-    match shown:
-        case "gantt":
-            from ..graph.gantt import draw_gantt
-
-            return draw_gantt(s, look, width, height, of.top)
-    from ..graph.outline import draw_outline
-
-    listed = rows(m, of)
-    if not listed:
+    look, idents = _look(m, of), order(m, of)
+    if not idents:
         words = f"No job matches /{m.shown_filter_of(3)}." if m.filters.get(3) else "The plan has no jobs."
         return [fit((Span(f"  {words}", "dim"),), width)]
-    return draw_outline(listed, s, look, width, height, of.top)
+    at = idents.index(of.cursor) if of.cursor in idents else 0
+    of.top = keep(of.top, at, height - AROUND, len(idents))
+    if shown == "gantt":
+        return draw_gantt(s, look, width, height, of.top)
+    return draw_outline(rows(m, of), s, look, width, height, of.top)
 
 
 def _look(m: Model, of: Graph, x: int = 0, y: int = 0) -> Look:
@@ -180,6 +186,26 @@ def _layers(m: Model, of: Graph, shape: Shape, s: DagState, width: int, height: 
     return draw(shape, s, _look(m, of, of.x, of.y), width, height)
 
 
+def patch_rows(m: Model, ident: str, width: int) -> list[Line]:
+    """A change of the plan, job by job; `ident` is `r20/0`, the newest."""
+    from ..graph.diff import draw_patch, size
+
+    run, _, back = ident.partition("/")
+    of = m.dags.get(run)
+    found = patch_of(of.state, int(back)) if of and of.state else None
+    if of is None or of.state is None or found is None:
+        return [fit((Span("  it is not here any more", "dim"),), width)]
+    s, (patch, jobs) = of.state, found
+    key = (patch.number, s.seq, width)
+    if of.patch is None or of.patch[0] != key:
+        lines = size(s, patch, jobs)
+        drawn = draw_patch(s, patch, jobs, width, min(lines, LONG))
+        if lines > LONG:
+            drawn.append(fit((Span(f"  and {lines - LONG:,} more lines", "dim"),), width))
+        of.patch = (key, drawn)
+    return of.patch[1]
+
+
 # -- around the drawing -----------------------------------------------------------------------------------------------
 
 
@@ -189,8 +215,9 @@ def _head(m: Model, row: RunRow, of: Graph, s: DagState, width: int) -> Line:
     spent = row.usage.total
     left = [Span("  "), Span(f"{safe_clip(row.id, 20)} {safe_clip(row.title, 60)}", "title"), Span("  ")]
     left += [runs.state(m, word), Span(f"  {runs.progress(row)}")]
-    if s.paused:
-        left.append(Span(f"paused by {safe_clip(s.paused.by, 40)}  ", "paused"))
+    if s.paused and not s.finished:
+        why = f": {s.paused.reason}" if s.paused.reason else ""
+        left.append(Span(f"paused by {safe_clip(s.paused.by + why, 60)}  ", "paused"))
     if s.planning:
         left.append(Span("planning  ", "run"))
     if s.asked:
@@ -206,25 +233,30 @@ def _foot(m: Model, row: RunRow, of: Graph, s: DagState, analysis: Analysis | No
     """The way that takes longest, who is waited for, and when it will be over: always two lines, so that none moves."""
     if analysis is None:
         return [blank(width), blank(width)]
-    way = (Span("  critical path  ", "dim"), *_way(m, s, analysis, width - 18))
+    way = (Span("  critical path  ", "dim"), *_way(s, analysis, width - 18))
     return [fit(way, width), spread(_waits(m, of, s, analysis), _ends(m, of, s, analysis), width)]
 
 
-def _way(m: Model, s: DagState, analysis: Analysis, room: int) -> list[Span]:
+def _way(s: DagState, analysis: Analysis, room: int) -> list[Span]:
     """`fetch-b > score-b (retry) > merge`; where it is too long, from what is not done yet."""
     way = [ident for ident in analysis.critical if ident in s.jobs]
-    rest = next((i for i, ident in enumerate(way) if not s.jobs[ident].over), len(way))
-    for start in (0, rest):
-        out = [Span("... > " if start else "", "dim")]
-        for ident in way[start:]:
-            word = names.word(s.jobs[ident])
-            note = "" if word in ("wait", "done") else f" ({word})"
-            out += [Span(" > " if len(out) > 1 else "", "dim"), Span(f"{safe_clip(ident, 40)}{note}", _token(word))]
-            if width_of(out) > room:
-                break
-        if width_of(out) <= room:
+    out = _named(s, way, room)
+    if width_of(out) > room:
+        rest = next((i for i, ident in enumerate(way) if not s.jobs[ident].over), len(way) - 1)
+        out = [Span("... > ", "dim"), *_named(s, way[rest:], room)]
+    return out
+
+
+def _named(s: DagState, way: list[str], room: int) -> list[Span]:
+    """As many as there is room for, and one more."""
+    out: list[Span] = []
+    for ident in way:
+        word = names.word(s.jobs[ident])
+        note = "" if word in ("wait", "done") else f" ({word})"
+        out += [*([Span(" > ", "dim")] if out else []), Span(f"{safe_clip(ident, 40)}{note}", _token(word))]
+        if width_of(out) > room:
             break
-    return [span for span in out if span.text]
+    return out
 
 
 def _token(word: str) -> str:

@@ -104,7 +104,7 @@ def right(m: Model) -> str:
     run = m.world.views.runs.get(m.runs.current)
     if run is None:
         return ""
-    return dags.right(m, run) if run.kind == "dag" else f"{safe_clip(run.id, 20)} {safe_clip(run.title, 40)}"
+    return dags.right(run) if run.kind == "dag" else f"{safe_clip(run.id, 20)} {safe_clip(run.title, 40)}"
 
 
 def body(m: Model, width: int, height: int) -> list[Line]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ...domain import events as ev
 from ...domain.dag.picture import DagPicture
+from ...domain.dag.spec import Job
 from ...domain.dag.state import DagState, JobState, evolve
 from ...domain.errors import UsageError
 from ...domain.events import Envelope
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # what draws and works out is imported with the first graph: 
     from ...domain.dag.preview import Preview
     from ..graph.outline import OutlineRow
     from ..graph.shape import Shape
+    from ..lines import Line
 
 KEPT = 3
 AT_ONCE = 60
@@ -30,7 +32,7 @@ AT_ONCE = 60
 SMALL = 300
 """Jobs of a graph that is analysed while the screen waits."""
 REST = 2_000_000
-"""Us between two analyses of a large graph."""
+"""Us between two analyses of a large graph, for each thousand of its jobs."""
 READ = 32
 """Attempts of one graph whose events are kept."""
 View = Literal["", "outline", "layers", "gantt"]
@@ -60,6 +62,7 @@ class Graph:
         rows: of the outline, made of `listed`; `matched` those that a filter lets through, at an event.
         attempts: what was fetched of attempts, by stream and the state of the job.
         preview: what `r` would run again, while it is asked.
+        patch: a drawn change of the plan, and of what.
         critical: jobs of the way that takes longest; the same object as long as it is the same way.
     """
 
@@ -78,6 +81,7 @@ class Graph:
         self.matched: tuple[tuple[int, str], list[OutlineRow]] | None = None
         self.attempts: dict[tuple[str, str], Attempt | None] = {}
         self.preview: Preview | None = None
+        self.patch: tuple[tuple[int, int, int], list[Line]] | None = None
         self.critical: frozenset[str] = frozenset()
         self._early: list[Envelope] = []
         self._at = (0, 0)
@@ -154,7 +158,8 @@ class Graph:
         if s is None or len(s.jobs) <= SMALL or self._analysing:
             return None
         known, when = self._analysed
-        if self._analysis is not None and (t - when < REST or (known == s.seq and s.finished)):
+        rest = REST * max(1, len(s.jobs) // 1000)
+        if self._analysis is not None and (t - when < rest or (known == s.seq and s.finished)):
             return None
         from ...domain.dag.analysis import analyse
 
@@ -247,9 +252,9 @@ def _own(job: JobState) -> JobState:
 
 
 def frozen(s: DagState) -> DagState:
-    """A copy that stands still: a thread reads it while the original is folded on."""
+    """A copy whose jobs stand still, to be read in a thread while the original is folded on; their bars may grow."""
     still = copy.copy(s)
-    still.jobs = {ident: _own(job) for ident, job in s.jobs.items()}
+    still.jobs = {ident: copy.copy(job) for ident, job in s.jobs.items()}
     still.ready, still.used, still.requests = list(s.ready), dict(s.used), dict(s.requests)
     return still
 
@@ -262,11 +267,15 @@ def request_of(s: DagState, ident: str) -> str:
     return job.approval if job else ""
 
 
-def patch_of(s: DagState, back: int) -> tuple[ev.PatchProposed, bool] | None:
-    """The change that waits, then those that hold, newest first; whether it holds. None: there is no such."""
+def patch_of(s: DagState, back: int) -> tuple[ev.PatchProposed, list[Job]] | None:
+    """The change that waits, then those that hold, newest first, with the jobs it brings as far as they are in the
+    plan; None: there is no such."""
     if s.proposed and s.proposed.number:
         if back == 0:
-            return s.proposed, False
+            return s.proposed, s.staged
         back -= 1
     applied = s.patches[1:]
-    return (applied[-1 - back][0], True) if back < len(applied) else None
+    if back >= len(applied):
+        return None
+    patch, idents = applied[-1 - back]
+    return patch, [s.jobs[ident].spec for ident in idents if ident in s.jobs]

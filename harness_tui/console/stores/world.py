@@ -204,16 +204,25 @@ class World:
         return today(self.views.budgets, day)
 
     def budgets(self, day: str) -> list[BudgetRow]:
-        """Of `day`, all, then of loops, of what is open, of what has ended, newest first each; then of other days."""
+        """Of `day`, all, then of loops, of what is open, of what has ended, newest first each; then of other days.
+
+        What a graph's jobs spend is in the row of the graph; one of its own a job has once it is nearly spent.
+        """
         scoped = [row for row in reversed(self.views.budgets.values()) if ":" in row.scope]
         current = self.today(day)
         loops = [row for row in scoped if row.scope.endswith(f":{day}") and not row.scope.startswith("day:")]
-        rest = [row for row in scoped if row.scope.startswith(("run:", "round:"))]
+        rest = [
+            row for row in scoped if row.scope.startswith(("run:", "round:")) and (row.warned or not self._of_job(row))
+        ]
         rest.sort(key=lambda row: not self.live(row))
-        known = {f"day:{day}", *(row.scope for row in (*loops, *rest))}
-        days = [row for row in scoped if row.scope not in known]
+        known = {f"day:{day}", *(row.scope for row in loops)}
+        days = [row for row in scoped if row.scope not in known and not row.scope.startswith(("run:", "round:"))]
         days.sort(key=lambda row: row.scope.partition(":")[2], reverse=True)
         return [*([current] if current else []), *loops, *rest, *days]
+
+    def _of_job(self, budget: BudgetRow) -> bool:
+        run = self.views.runs.get(budget.scope.partition(":")[2])
+        return run is not None and bool(run.job)
 
     def near(self) -> list[BudgetRow]:
         """Budgets of open runs of which the operator was told that four fifths are spent."""
