@@ -18,11 +18,12 @@ from harness_tui.domain.dag.spec import Job
 from harness_tui.domain.messages import ModelRequest, ToolResult
 from harness_tui.domain.rules import Rule
 from harness_tui.domain.seams import Model, Performed
-from harness_tui.domain.task import RunSpec
+from harness_tui.domain.task import RunSpec, SandboxTable
 from harness_tui.journal.journal import Journal
 from harness_tui.models.script import HAPPENED, ScriptModel
 from harness_tui.orchestrator import work
 from harness_tui.orchestrator.kit import Answer
+from harness_tui.sandbox.probe import probe
 from harness_tui.tools.shell.plan import MAX_DEADLINE
 from tests.agent.worlds import ManualClock, ScriptedModel, call, say
 
@@ -149,6 +150,23 @@ async def test_at_l1_a_command_that_writes_is_refused(shop: Open) -> None:
     b = await shop(CHECKED, level="L1")
     row = await b.run()
     assert (row.state, "L1" in work.outcome(of(CHECKED), row, await b.events()).error) == ("failed", True)
+
+
+@pytest.mark.skipif(not probe("bubblewrap").ok, reason="bubblewrap does not work here")
+async def test_at_l3_it_acts_inside_an_enforced_sandbox(shop: Open) -> None:
+    held = await shop(CHECKED, level="L3", sandbox=SandboxTable(kind="bubblewrap"))
+    assert (await held.run()).state == "succeeded"
+    assert tool_started(await held.events()).rule == "plan"
+
+
+@pytest.mark.skipif(not probe("bubblewrap").ok, reason="bubblewrap does not work here")
+async def test_at_l3_what_no_plan_has_approved_does_not_act(shop: Open) -> None:
+    b = await shop(CHECKED, level="L3", sandbox=SandboxTable(kind="bubblewrap"))
+    assert b.spec.script
+    b.spec = replace(b.spec, script=replace(b.spec.script, approved=""))
+    row = await b.run()
+    assert row.state == "failed"
+    assert "L3 never asks" in work.outcome(of(CHECKED), row, await b.events()).error
 
 
 async def test_a_tool_job_makes_its_one_call(shop: Open) -> None:

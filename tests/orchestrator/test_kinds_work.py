@@ -159,7 +159,7 @@ async def test_an_answer_that_is_long_already_is_referred_to_where_it_is() -> No
 @given(st.lists(st.integers(0, 60_000), min_size=1, max_size=handover.MANY))
 async def test_the_prompt_stays_bounded_whatever_comes(sizes: list[int]) -> None:
     answers = [answer(f"j{n}", "x" * size) for n, size in enumerate(sizes)]
-    handed = await handover.hand_over(answers, Held())
+    handed = await handover.hand_over(answers, dag_kit())
     notes = 200 * len(sizes)
     assert len(handed.text.encode()) <= handover.ALL + notes
     short = min(handover.EACH, handover.ALL // len(sizes))
@@ -186,9 +186,20 @@ async def test_a_thousand_answers_are_a_list_and_one_text() -> None:
     assert len(kit.blobs.kept) == 1, "the same answers are kept once"
 
 
+@pytest.mark.parametrize("count", [1, 100])
+async def test_no_secret_is_kept_with_an_answer(count: int) -> None:
+    kit = dag_kit()
+    kit.redaction.add(["hunter2-hunter2-hunter2"])
+    answers = [answer(f"a{n}", "x" * 9000 + "hunter2-hunter2-hunter2" + "y" * 9000) for n in range(count)]
+    await handover.hand_over(answers, kit)
+    assert isinstance(kit.blobs, Held)
+    assert kit.blobs.kept
+    assert not any(b"hunter2" in kept for kept in kit.blobs.kept.values())
+
+
 async def test_very_many_long_ones_keep_the_spec_small_too() -> None:
     answers = [answer(f"a-job-with-quite-a-long-name-{n:04}", f"{n} " + "." * 20_000) for n in range(3000)]
-    handed = await handover.hand_over(answers, Held())
+    handed = await handover.hand_over(answers, dag_kit())
     assert len(handed.text.encode()) < handover.ALL + 1024
     assert len(handed.given) <= handover.MANY + 1
     assert "more" in handed.text.splitlines()[-2]
