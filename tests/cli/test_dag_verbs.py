@@ -284,3 +284,25 @@ def test_an_empty_home_has_no_graphs_and_stays_empty(home: Paths) -> None:
     assert run(home, "dag", "list").err == "No graph has run yet. Run one with: harness-tui dag run FILE\n"
     assert run(home, "dag", "show", "r1", *JSON).code == 2
     assert not home.home.exists()
+
+
+def test_a_wider_plan_is_shown_as_a_diff_and_decided(home: Paths, tmp_path: Path) -> None:
+    added = {"id": "extra", "deps": ["a"], "command": ["sh", "-c", "echo more"]}
+    answers = [say(json.dumps({"add": [added], "reason": "one is missing"})), say(json.dumps({"done": True}))]
+    with model_server(*answers) as server:
+        model = {"api": "openai-chat", "url": server.url, "model": "scripted"}
+        path = plan(tmp_path, DIAMOND[:1], model=model, planner={"prompt": "What is missing?"})
+        running = Running.start(home, "dag", "run", path, *JSON)
+        approval, digest = running.asked()
+        card = run(home, "approvals", "show", approval, *JSON).json
+        assert (card["kind"], card["risk"]) == ("plan", "high")
+        assert "extra" in card["diff"] and "echo more" in card["diff"]
+        assert "echo more" in run(home, "approvals", "show", approval).out
+        assert run(home, "approvals", "approve", approval, "--digest", digest).code == 0
+        done = running.end()
+    assert (done.code, states(done)) == (0, {"a": "succeeded", "extra": "succeeded"}), done.err
+    assert done.json["replans"] == 2
+    assert done.json["tokens"] > 0, "what the planner took counts"
+    last = run(home, "dag", "show", "r1", *JSON).json["patches"][-1]
+    assert (last["added"], last["reason"]) == (["extra"], "one is missing")
+    assert last["by"].startswith("planner")
