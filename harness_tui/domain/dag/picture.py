@@ -74,6 +74,7 @@ def restore(p: DagPicture) -> DagState:
     for ident, job in s.jobs.items():
         s.left += not job.over
         s.running += job.state == "running"
+        s.able += job.state == "ready"
         if job.state in HOLDING:
             for name, amount in job.spec.uses.items():
                 s.used[name] = s.used.get(name, 0) + amount

@@ -81,7 +81,7 @@ def _over(s: DagState, t: int) -> list[Event]:
 
 def _orphans(s: DagState, t: int) -> list[Event]:
     """Jobs behind one that is dead already, added or set back there; looked for when nothing else is left to do."""
-    if not s.strays or s.running or s.count("ready"):
+    if not s.strays or s.running or s.able:
         return []
     for ident, job in s.jobs.items():
         if job.state == "pending":

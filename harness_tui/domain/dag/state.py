@@ -116,6 +116,7 @@ class DagState:
         paused: why nothing starts, or None.
         running: attempts that hold a slot; `used` what these and the waiting ones take of each resource.
         ready: heap of (-jobs below, index, id); entries of jobs that are no longer ready are skipped.
+        able: jobs that are ready, the held ones, which leave the heap, included.
         left: jobs that are not over.
         requests: what the run itself asks: approval id -> job, "" = the plan; `moot`: those nobody needs to answer
             any more, not yet withdrawn.
@@ -155,6 +156,7 @@ class DagState:
         self.running = 0
         self.used: dict[str, int] = {}
         self.ready: list[tuple[int, int, str]] = []
+        self.able = 0
         self.left = 0
         self.t = 0
 
@@ -187,6 +189,7 @@ def _enter(s: DagState, job: JobState, word: Word) -> None:
         for name, amount in job.spec.uses.items():
             s.used[name] = s.used.get(name, 0) + taken * amount
     s.left += (was in OVER) - (word in OVER)
+    s.able += (word == "ready") - (was == "ready")
     job.state = word
     if word == "ready":
         heapq.heappush(s.ready, (-s.dag.below.get(job.spec.id, 1), job.index, job.spec.id))
