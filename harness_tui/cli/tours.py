@@ -11,12 +11,21 @@ if TYPE_CHECKING:
     from ..domain.loop.rows import LoopRow
     from ..domain.task import RunSpec
     from ..domain.views import ApprovalRow
-    from ..port.commands import StartRun
+    from ..port.commands import StartDag, StartRun
 
-UPVOTE, LOOPS = NAMES = ("upvote", "loops")
+UPVOTE, LOOPS, DAG = NAMES = ("upvote", "loops", "dag")
 
 
-def command(paths: Paths, name: str = "upvote", *, stage: int | None = None, variant: str = "normal") -> StartRun:
+def command(paths: Paths, name: str = "upvote") -> StartRun | StartDag:
+    """What starts the tour of this name, where that is one command. Raises UsageError for another name."""
+    if name == DAG:
+        from . import demo_dag
+
+        return demo_dag.command()
+    return upvote(paths, name)
+
+
+def upvote(paths: Paths, name: str = "upvote", *, stage: int | None = None, variant: str = "normal") -> StartRun:
     """The run of the tour upvote, on a fresh site. Raises UsageError for another name."""
     from ..demo import tour
     from ..domain.errors import UsageError
@@ -59,3 +68,13 @@ def may_approve_change(row: ApprovalRow, loop: LoopRow | None, repo: Path) -> bo
 
     change = row.kind == "change" and row.change and not row.edited
     return bool(change and loop and loops.ours(loop) and loop.workspace == str(repo))
+
+
+def may_approve_step(row: ApprovalRow) -> bool:
+    """Whether `--yes` may decide this, of a run of `demo dag`: its own gate, and its planner's plan to publish."""
+    from ..demo import dag
+
+    facts = {fact.label: fact.value for fact in row.facts}
+    if row.kind == "plan":
+        return (facts.get("by"), facts.get("jobs"), facts.get("drops")) == ("planner", ", ".join(dag.PUBLISHING), None)
+    return row.kind == "gate" and facts.get("job") == dag.SIGN_OFF

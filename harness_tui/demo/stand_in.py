@@ -2,7 +2,8 @@
 
 It goes to the site, reads the stories and clicks the arrow of the first. When it meets a login page it looks where it
 is, gives up, and claims success. It reacts only to the messages it is given and knows no site: `decide` is a pure
-function of them. Told that it is the maker or checker of a loop, it plays that (`loop_stand_in`).
+function of them. Told that it is maker or checker of a loop (`loop_stand_in`), or works in the graph of `demo dag`
+(`dag_stand_in`), it plays that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from ..domain.errors import ModelError
 from ..domain.messages import (
     Answer,
     Delta,
@@ -30,10 +32,10 @@ from ..domain.messages import (
     Usage,
 )
 from ..domain.money import Free, Price
-from . import loop_stand_in
+from . import dag_stand_in, loop_stand_in
 
 PACE = "HARNESS_TUI_STAND_IN_PACE"
-"""Seconds one answer takes, so that people can watch; unset or unreadable means none."""
+"""Seconds one answer takes, so that people can watch; unset: none, or what the demo itself sets."""
 
 DONE = "I upvoted the first story."
 CHARS_PER_TOKEN = 4
@@ -77,7 +79,8 @@ class Seen(msgspec.Struct):
 
 def decide(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[Part, ...]:
     """The next answer: a sentence, and at most one call of a tool that is in `tools`. Never raises."""
-    say, name, arguments = loop_stand_in.move(messages, tools) or _next(_look(messages))
+    scripted = loop_stand_in.move(messages, tools) or dag_stand_in.move(messages, tools)
+    say, name, arguments = scripted or _next(_look(messages))
     if not name:
         return (Text(say),)
     if name not in {tool.name for tool in tools}:
@@ -199,10 +202,15 @@ class StandIn:
         self.name = model
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
-        """A few deltas and the answer; usage is estimated from the characters read and written."""
+        """A few deltas and the answer; usage is estimated from the characters read and written.
+
+        Raises ModelError where a demo wants to show what becomes of one.
+        """
+        if dag_stand_in.stumbles(request.messages):
+            raise ModelError(dag_stand_in.STUMBLED, kind="refused")
         parts = decide(request.messages, request.tools)
         words = [word for part in parts if isinstance(part, Text) for word in re.findall(r"\S+\s*", part.text)]
-        pause = _pace() / max(1, len(words))
+        pause = _pace(dag_stand_in.PACE if dag_stand_in.plays(request.messages) else 0.0) / max(1, len(words))
         for word in words:
             await asyncio.sleep(pause)
             yield Delta(word)
@@ -222,8 +230,8 @@ def _tokens(what: object) -> int:
     return -(-len(msgspec.json.encode(what)) // CHARS_PER_TOKEN)
 
 
-def _pace() -> float:
+def _pace(usual: float) -> float:
     try:
-        return min(60.0, max(0.0, float(os.environ.get(PACE, "0"))))
+        return min(60.0, max(0.0, float(os.environ.get(PACE, usual))))
     except ValueError:
-        return 0.0
+        return usual
