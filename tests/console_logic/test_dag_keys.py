@@ -13,7 +13,7 @@ from harness_tui.domain.events import Envelope
 from harness_tui.port.commands import CancelJob, CancelRun, PauseDag, ReplanDag, ResumeDag, RetryDag
 
 from .graph_scene import NOW, GraphBench, Story, fan, halfway, replanned
-from .scene import Log, busy
+from .scene import Log, busy, request
 
 ME = "1000@pts/3"
 
@@ -333,3 +333,39 @@ def test_what_cannot_be_had_is_said_in_the_pane() -> None:
     assert "its jobs are on their way" in text(bench)
     bench.model.dags.get("r20").failed("The engine is too old.")
     assert "r20 cannot be shown: The engine is too old." in text(bench)
+
+
+# -- beside the graph -------------------------------------------------------------------------------------------------
+
+
+def test_runs_list_the_graph_once_and_of_its_jobs_those_that_wait_for_a_person() -> None:
+    story = halfway()
+    bench = GraphBench(story, width=120)
+    children = [row.id for row in bench.model.world.views.runs.values() if row.job]
+    assert len(children) > 3
+    assert bench.model.runs.ids == ["r20"]
+    assert "3/9 jobs" in text(bench)
+    asks = story.log.add(f"{children[0]}/1", 1, request("A-50"))
+    bench.tell(*asks)
+    bench.press("3")
+    bench.press("2")
+    assert set(bench.model.runs.ids) == {children[0], "r20"}
+
+
+def test_budgets_of_jobs_are_in_that_of_their_graph_until_one_is_nearly_spent() -> None:
+    story = halfway()
+    bench = GraphBench(story, width=120)
+    child = story.s.jobs["fetch-a"].child
+    bench.press("5")
+    assert bench.model.budgets.ids == ["run:r20"]
+    story.log.add(child, 1, ev.BudgetWarned(f"run:{child}", 100, 81, "tokens"))
+    bench.tell(*story.log.all[-1:])
+    bench.draw()
+    assert f"run:{child}" in bench.model.budgets.ids
+
+
+def test_a_graph_that_is_paused_says_so_in_the_list() -> None:
+    story = Story(Log(), (Job("a", wait=1.0),))
+    story.word(Pause("operator:ada", "lunch"), 2.0)
+    bench = GraphBench(story, width=120)
+    assert "= paused" in text(bench)

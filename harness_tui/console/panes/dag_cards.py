@@ -71,7 +71,7 @@ def _job(m: Model, graph: Graph, s: DagState, job: JobState, over: Overlay | Non
     now = graph.now(m.now())
     after = s.dag.dependents[spec.id]
     out = [
-        ("job", f"{spec.id}, a {spec.kind}{f': {spec.title}' if spec.title else ''}"),
+        ("job", f"{spec.id}  ({spec.kind}{f', {spec.title}' if spec.title else ''})"),
         ("does", dag_attempts.does(spec)),
     ]
     out += [("state", _state(s, job)), ("error", job.error), ("asks", job.approval and f"{job.approval}: a goes there")]

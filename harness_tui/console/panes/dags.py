@@ -18,7 +18,7 @@ from ..stores.dags import Graph, View, patch_of
 from ..stores.filter import Filter
 from . import empty, runs
 from .table import pointed
-from .words import clock, money, state_word, tokens
+from .words import age, clock, money, state_word, tokens
 
 if TYPE_CHECKING:
     from ...domain.dag.analysis import Analysis
@@ -274,7 +274,7 @@ def _waits(m: Model, of: Graph, s: DagState, analysis: Analysis) -> list[Span]:
     held = analysis.holds.get(ident, 0)
     text = f"{safe_clip(ident, 40)} ({safe_clip(asks.approval, 20)})"
     if asks.bars:
-        text += f" {(of.now(m.now()) - asks.bars[-1].start) / 1_000_000:.0f} s"
+        text += f" {age(of.now(m.now()) - asks.bars[-1].start)}"
     text += f", holds {held:,} job{'' if held == 1 else 's'}" if held else ""
     return [Span("  waits for you  ", "ask"), Span(f"{text}{f', and {more} more' if more else ''}")]
 
