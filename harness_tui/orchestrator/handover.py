@@ -72,12 +72,14 @@ async def _listed(answers: Sequence[Answer], texts: Sequence[str], kit: DagKit) 
 
 async def _cut(answer: Answer, text: str, ceiling: int, spill: Spill, given: dict[str, str]) -> str:
     """An answer's text within `ceiling` bytes; `given` learns where the rest is."""
+    whole = f"{PREFIX}{answer.blob[:DIGITS]}"
+    if answer.blob and (whole in text or len(text.encode()) <= ceiling):  # the text is a part of what is kept already
+        given[answer.blob[:DIGITS]] = answer.blob
+        return f'{(await Spill().fit(text, ceiling)).text}\n[... the whole: read_file path="{whole}" ...]'
     fitted = await spill.fit(text, ceiling)
-    for blob in filter(None, (answer.blob, fitted.blob)):
-        given[blob[:DIGITS]] = blob
-    if fitted.blob or not answer.blob:
-        return fitted.text
-    return f'{fitted.text}\n[... the whole: read_file path="{PREFIX}{answer.blob[:DIGITS]}" ...]'
+    if fitted.blob:
+        given[fitted.blob[:DIGITS]] = fitted.blob
+    return fitted.text
 
 
 def _ceiling(sizes: Sequence[int]) -> int:

@@ -146,10 +146,13 @@ async def test_a_long_answer_is_cut_and_whole_by_reference() -> None:
     assert "read_file" not in spec.task.tools, "being given a text lets it read no workspace"
 
 
-async def test_an_answer_that_is_long_already_is_referred_to_where_it_is() -> None:
+@pytest.mark.parametrize("long", ["", "x" * 20_000])
+async def test_an_answer_that_is_long_already_is_referred_to_where_it_is(long: str) -> None:
     kit = dag_kit()
     s, state = started(PROMPT)
-    spec = await work.run_spec(s, state, [Answer("a", "head and tail", "head and tail", "b" * 64)], kit)
+    cut = f"{long}[... 7 bytes left out; kept as result:{'b' * 16} ...]{long}"
+    spec = await work.run_spec(s, state, [Answer("a", cut, cut, "b" * 64)], kit)
+    assert len(spec.task.prompt) < handover.EACH + 2000
     assert spec.given == {"b" * 16: "b" * 64}
     assert f"result:{'b' * 16}" in spec.task.prompt
     assert isinstance(kit.blobs, Held)
