@@ -120,7 +120,7 @@ def _box(shape: Shape, s: DagState, look: Look, node: Node, room: int) -> Line:
     name = Span(node.label, "title" if look.critical and node.key in _path(shape, look) else "base")
     if len(node.jobs) > 1:
         state, text = tally(shape, s, node)
-        return _boxed(look, state, name, clip(text or GONE, COUNTS))
+        return _boxed(look, state, name, clip(text, COUNTS))
     job = s.jobs.get(node.jobs[0])
     if job is None:
         return _boxed(look, "note", name, GONE)

@@ -33,10 +33,11 @@ def token(state: str) -> str:
 
 
 def counted(words: Iterable[str]) -> tuple[str, str]:
-    """The gravest of these words, and how many there are of each: `1 fail 3 run 19 done`."""
+    """The gravest of these words, and how many there are of each (`1 fail 3 run 19 done`), or the one word there is."""
     counts = Counter(words)
     parts = [f"{counts[each]} {each}" for each in GRAVE if counts[each]]
-    return next((each for each in GRAVE if counts[each]), "wait"), " ".join(parts)
+    gravest = next((each for each in GRAVE if counts[each]), "wait")
+    return gravest, " ".join(parts) if len(parts) > 1 else gravest
 
 
 def took(us: int) -> str:
@@ -56,7 +57,7 @@ def middle(text: str, width: int) -> str:
     if width < 4:
         return cut(head, width - 1) + "~" if width > 0 else ""
     number = len(tail) - len(tail.rstrip("0123456789"))
-    right = min(max(number, width // 3), width // 2)
+    right = min(number if number > 2 else width // 3, width // 2)
     return cut(head, width - right - 1) + "~" + end(tail, right)
 
 

@@ -110,7 +110,7 @@ def _row(s: DagState, each: OutlineRow, look: Look, chosen: Sequence[Chosen], wi
         state, spent, words = word(jobs[0]), _spent(jobs, look.now_t), note(s, jobs[0], look)
     else:
         state, words = counted(word(job) for job in jobs)
-        spent = _spent(jobs, look.now_t)
+        spent, words = _spent(jobs, look.now_t), "" if words == state else words
     plain = "dim" if state in ("done", "cancel") else "base"
     time, toks, usd = spent
     cells = (
