@@ -22,7 +22,7 @@ def note(s: DagState, job: JobState, look: Look) -> str:
         case "pending":
             return _missing(s, job)
         case "ready":
-            return "the run is paused" if s.paused else "" if job.held else "waits for a slot"
+            return "the run is paused" if s.paused else "" if job.held else "a slot"
         case "running":
             return _times(job)
         case "retrying":
