@@ -36,15 +36,25 @@ def run(path: Path, flags: Flags, given: Any, wish: Wish, *, detach: bool, outpu
 
 def resume(row: RunRow, wish: Wish, output_format: Format) -> NoReturn:
     """Follow a run that is not over to its end, with an engine if none runs; one that is paused goes on."""
+    from ..domain.dag.picture import restore
     from ..port.commands import ResumeDag
     from . import follow, link
 
     async def go(port: EnginePort) -> tuple[RunRow, str]:
         now = await port.run(row.id)
         word: ResumeDag | None = ResumeDag(row.id, link.operator()) if now.state == "paused" else None
+        if word is None and now.open:
+            _tell_held(restore(await port.dag(row.id)))
         return await follow.rejoin(port, row.id, wish, word)
 
     _report(go, output_format)
+
+
+def _tell_held(s: DagState) -> None:
+    """Where branches are paused: the run does not end before they go on."""
+    for ident, job in s.jobs.items():
+        if job.held and not job.over and not any(s.jobs[dep].held for dep in job.spec.deps):
+            output.tell(f"{ident} and what follows is paused; go on with: harness-tui dag resume {s.uid} --job {ident}")
 
 
 def retry(word: RetryDag, wish: Wish, output_format: Format) -> NoReturn:

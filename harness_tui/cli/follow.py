@@ -46,8 +46,8 @@ _ROUTINE = _SILENT | _DONE | {NUMBER_OF[kind] for kind in (ev.JobStarted, ev.Job
 class Left(HarnessError):
     """A signal ended the wait; the run is in the engine's hands."""
 
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__(f"Stopped by {number.name}.", "", exit_code=128 + number)
+    def __init__(self, number: signal.Signals, next_step: str = "") -> None:
+        super().__init__(f"Stopped by {number.name}.", next_step, exit_code=128 + number)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ async def start(port: EnginePort, command: StartRun | StartDag, wish: Wish) -> t
     """Start and follow. Returns the row, and the id of the approval it was left waiting for ("" when it ended)."""
     pos = (await port.snapshot()).pos
     run = (await port.send(command)).id
-    follower = _Follower(port, run, wish)
+    follower = _Follower(port, run, wish, graph=isinstance(command, StartDag))
     async with _Signals(follower):
         waits = await follower.until_end(pos)
     return await port.run(run), waits
@@ -84,7 +84,7 @@ async def rejoin(
         output.tell((await port.send(word)).text)
     elif not any(row.id == run and row.open for row in shot.runs):
         return await port.run(run), ""  # it ended before anybody looked
-    follower = _Follower(port, run, wish, (row.id for row in shot.runs if row.parent == run))
+    follower = _Follower(port, run, wish, (row.id for row in shot.runs if row.parent == run), graph=True)
     follower.knows(next((row for row in shot.runs if row.id == run), None))
     async with _Signals(follower):
         waits = await follower.waiting(row for row in shot.approvals if row.open)
@@ -95,10 +95,13 @@ async def rejoin(
 class _Follower:
     """One run, watched from before its first event; `under`: agent runs of a graph that are there already."""
 
-    def __init__(self, port: EnginePort, run: str, wish: Wish, under: Iterable[str] = ()) -> None:
+    def __init__(
+        self, port: EnginePort, run: str, wish: Wish, under: Iterable[str] = (), *, graph: bool = False
+    ) -> None:
         self.port, self.run, self.wish = port, run, wish
         self._said = ""
         self._family = {run, *under}
+        self.next_step = f"Go on with: harness-tui dag resume {run}" if graph else ""
         self._jobs = self._done = 0
         self._next = 0.0
 
@@ -243,4 +246,4 @@ class _Signals:
         if self._left and isinstance(error, asyncio.CancelledError):
             if self._task:
                 self._task.uncancel()
-            raise Left(self._left) from None
+            raise Left(self._left, self._follower.next_step) from None

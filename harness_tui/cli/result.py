@@ -75,6 +75,8 @@ def of_shown_run(row: RunRow) -> dict[str, Any]:
         "retry_at": stamp(row.retry_at),
         "mark": row.mark,
         "budget_tokens": row.budget_tokens,
+        **({"jobs": row.jobs} if row.kind == "dag" else {}),
+        **({"parent": row.parent, "job": row.job} if row.job else {}),
     }
     return {**of_run(row), **{key: about[key] for key in ("kind", "title", "workspace", "started")}, **more}
 

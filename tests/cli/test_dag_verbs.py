@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
 JSON = ("--output-format", "json")
 KEYS = {"run", "state", "jobs", "tokens", "usd", "goal", "reason", "verified", "replans", "reused", "exit", "error"}
-DIAMOND = [
+DIAMOND: list[dict[str, Any]] = [
     {"id": "a", "wait": 0.01},
     {"id": "b", "deps": ["a"], "call": "json:dumps"},
     {"id": "c", "deps": ["a"], "wait": 0.02},
@@ -182,6 +182,25 @@ def test_an_interrupt_cancels_the_run(home: Paths, tmp_path: Path) -> None:
     running.send(signal.SIGINT)
     done = running.end()
     assert (done.code, done.json["state"], states(done)) == (8, "cancelled", {"long": "cancelled"})
+
+
+def test_a_signal_leaves_the_run_and_says_how_to_go_on(home: Paths, tmp_path: Path) -> None:
+    jobs = [{"id": "long", "wait": 3600}, {"id": "held", "gate": "Go?"}, {"id": "last", "deps": ["held"], "wait": 0}]
+    running = Running.start(home, "dag", "run", plan(tmp_path, jobs), *JSON)
+    running.asked()
+    assert run(home, "dag", "pause", "r1", "--job", "held").code == 0
+    running.send(signal.SIGTERM)
+    done = running.end()
+    assert (done.code, done.json["exit"]) == (143, 143)
+    assert done.json["error"] == "Stopped by SIGTERM. Go on with: harness-tui dag resume r1"
+    again = Running.start(home, "dag", "resume", "r1", *JSON)
+    again.told("held and what follows is paused; go on with: harness-tui dag resume r1 --job held\n")
+    again.asked()
+    assert run(home, "dag", "cancel", "r1", "--reason", "enough").code == 0
+    done = again.end()
+    assert (done.code, set(states(done).values())) == (8, {"cancelled"})
+    shown = run(home, "runs", "show", "r1", *JSON).json
+    assert (shown["kind"], shown["jobs"]["all"], shown["jobs"]["cancelled"]) == ("dag", 3, 3)
 
 
 def test_tried_again_only_what_changed_is_done(home: Paths, tmp_path: Path) -> None:
