@@ -144,7 +144,7 @@ class Rig:
 
 def seen(s: DagState) -> dict[str, Any]:
     """Everything a state says, in a form that compares."""
-    plain = {name: value for name, value in vars(s).items() if name not in ("jobs", "dag", "ready", "used", "strays")}
+    plain = {name: value for name, value in vars(s).items() if name not in ("jobs", "dag", "ready", "parked", "used", "strays")}
     return {
         **{name: copy.deepcopy(value) for name, value in plain.items()},
         "jobs": [(ident, copy.deepcopy(job)) for ident, job in s.jobs.items()],
@@ -165,5 +165,5 @@ def recounted(s: DagState) -> None:
             used[name] = used.get(name, 0) + amount
     assert used == {name: amount for name, amount in s.used.items() if amount}
     assert all(amount <= s.spec.resources.get(name, 1) for name, amount in used.items())
-    in_heap = {entry[2] for entry in s.ready}
+    in_heap = {entry[2] for entries in (s.ready, *s.parked.values()) for entry in entries}
     assert all(job.spec.id in in_heap or job.held for job in jobs if job.state == "ready")

@@ -1,4 +1,4 @@
-"""Random graphs, failures, words of the operator and crashes: the core does what the naive model does, to the letter."""
+"""Random graphs, failures, words of the operator and crashes: the core does what the naive model does, step by step."""
 
 from __future__ import annotations
 
