@@ -72,7 +72,8 @@ def headless(*, yes: bool, wait: bool, output_format: Format) -> NoReturn:
         output.finish(document, code)
     if output_format is Format.text:
         dag_run.print_table(state)
-        output.say(document["answer"])
+        for line in document["answer"].splitlines():
+            output.say(line)
         verdict = {True: "verified", False: "not verified", None: "not checked"}[row.verified]
         output.tell(f"{row.id} {row.state}: {verdict}: {document['error'] or row.reason}")
     raise click.exceptions.Exit(code)

@@ -6,6 +6,7 @@ function of the conversation.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -110,7 +111,7 @@ def _compare(text: str) -> str:
         lines[0] += f" Named beside them, and not looked at: {', '.join(left)}."
     lines += ["", *(f"- {name}: {what}; own server: {own}" for name, (what, own, _) in found.items()), ""]
     if asked := _FEEDBACK.search(text):
-        lines += [f"Asked of me: {' '.join(asked[2].split())}. A script cannot do that.", ""]
+        lines += [f"Asked of me: {' '.join(asked[2].split()).rstrip('.')}. A script cannot do that.", ""]
     return "\n".join([*lines, SIGNED])
 
 
@@ -120,16 +121,15 @@ def _compare(text: str) -> str:
 def _plan(text: str, path: str, last: ToolResult | None, offered: set[str]) -> Move:
     if last is not None:
         return ("I have said how the plan is to change." if last.ok else "My plan was refused."), "", {}
-    if "plan" not in offered:
-        return "I cannot do this: I am a scripted stand-in and have no tool plan.", "", {}
     say, patch = _patch([_Line(*found) for found in _BOARD.findall(text)], path)
-    return say, "plan", {**patch, "reason": say}
+    patch["reason"] = say
+    return (say, "plan", patch) if "plan" in offered else (json.dumps(patch), "", {})
 
 
 def _patch(board: Sequence[_Line], path: str) -> tuple[str, dict[str, Any]]:
     """(why, what changes)."""
     ids = {line.id for line in board}
-    compared = [line for line in board if line.id.startswith("compare") and line.state == "succeeded"]
+    compared = [line for line in board if line.state == "succeeded" and OWN in line.said]
     if any(line.state in ("dead_lettered", "cancelled") for line in board) or not compared or dag.PUBLISH in ids:
         return "Nothing I could add would help.", {"done": True}
     known = {found[1]: line.id for line in board if (found := _FOUND.match(line.said))}
