@@ -73,7 +73,7 @@ WAIT = "wait = 1"
         ('id = "b"', 'id = "b/c"', 'p.toml:8: job b/c: "id" must be letters, digits'),
         ('id = "b"', 'id = "b#1"', '"id" must be letters, digits'),
         ('id = "b"', 'id = "-b"', '"id" must be letters, digits'),
-        ('id = "b"', f'id = "{"b" * 201}"', '"id" must be letters, digits'),
+        ('id = "b"', f'id = "{"b" * 401}"', '"id" must be letters, digits'),
         ('id = "b"', 'id = "b\\u001b"', '"id" must be letters, digits'),
         (WAIT, 'wait = 1\ndeps = ["b"]', "the jobs depend on each other in a circle: "),
         (WAIT, 'wait = 1\ndeps = ["a"]', "p.toml:3: the jobs depend on each other in a circle: a -> a."),

@@ -171,7 +171,14 @@ def test_the_money_of_a_run_as_configured_holds_unless_the_plan_says_other(tmp_p
 
 
 def test_ids_of_published_workflows_are_ids(tmp_path: Path) -> None:
-    ids = ["split_fasta_ID0000001", "individuals_ID0000001.1", "NFCORE_RNASEQ:RNASEQ:ALIGN.STAR-2", "0", "_x"]
+    ids = [
+        "split_fasta_ID0000001",
+        "individuals_ID0000001.1",
+        "NFCORE_RNASEQ:RNASEQ:ALIGN.STAR-2",
+        "0",
+        "_x",
+        "STEP:" * 79,
+    ]
     jobs = [{"id": ident, "wait": 0.01, "deps": ids[:index]} for index, ident in enumerate(ids)]
     _, found = load(written(tmp_path, json.dumps({"jobs": jobs}), "w.json"))
     assert [job.id for job in found] == ids
