@@ -60,19 +60,20 @@ class Rig:
 
     def settle(self) -> list[Event]:
         """What follows by itself; gates are asked about at once."""
-        events = settle(self.state, self.t, self.room, busy=len(self.work))
-        out = list(events)
-        for event in events:
-            self.keep(event)
-        for event in events:
-            if not isinstance(event, ev.JobStarted):
-                continue
-            if self.state.jobs[event.job].spec.kind == "gate":
-                ident = f"A-{len(self.log)}"
-                self.asked[event.job] = ident
-                out += self.put(Waits(event.job, event.attempt, "approval", ident, request=request(ident)))
-            else:
-                self.work.add((event.job, event.attempt))
+        out: list[Event] = []
+        while events := settle(self.state, self.t, self.room, busy=len(self.work)):
+            for event in events:
+                self.keep(event)
+            out += events
+            for event in events:
+                if not isinstance(event, ev.JobStarted):
+                    continue
+                if self.state.jobs[event.job].spec.kind != "gate":
+                    self.work.add((event.job, event.attempt))
+                    continue
+                ident = self.asked[event.job] = f"A-{len(self.log)}"
+                asks = Waits(event.job, event.attempt, "approval", ident, request=request(ident))
+                out += self.fold(decide(self.state, asks, self.t))
         return out
 
     def put(self, x: Fate) -> list[Event]:
@@ -144,7 +145,11 @@ class Rig:
 
 def seen(s: DagState) -> dict[str, Any]:
     """Everything a state says, in a form that compares."""
-    plain = {name: value for name, value in vars(s).items() if name not in ("jobs", "dag", "ready", "parked", "used", "strays")}
+    plain = {
+        name: value
+        for name, value in vars(s).items()
+        if name not in ("jobs", "dag", "ready", "parked", "used", "strays")
+    }
     return {
         **{name: copy.deepcopy(value) for name, value in plain.items()},
         "jobs": [(ident, copy.deepcopy(job)) for ident, job in s.jobs.items()],

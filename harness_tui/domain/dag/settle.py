@@ -97,6 +97,7 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
     """Starts for the free slots, and answers that stand, which need none."""
     if s.paused or s.cancel or s.stopped:
         return []
+    _unpark(s)
     out: list[Event] = []
     later: list[tuple[int, int, str]] = []
     seen: set[str] = set()  # a job that became ready twice is in the heap twice
@@ -108,7 +109,10 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
         if job is None or job.state != "ready" or job.held or entry[2] in seen:
             continue
         seen.add(entry[2])
-        if _short_of(s, job, taken) or not _affords(job, room):
+        if lacks := _lacks(s, job, taken):
+            heapq.heappush(s.parked.setdefault(lacks, []), entry)
+            continue
+        if not _affords(job, room):
             later.append(entry)
             continue
         inputs = inputs_of(s, job)
@@ -124,9 +128,21 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
     return out
 
 
-def _short_of(s: DagState, job: JobState, taken: dict[str, int]) -> bool:
-    """Whether a shared resource it needs is in use."""
-    return any(taken.get(name, 0) + amount > s.spec.resources.get(name, 1) for name, amount in job.spec.uses.items())
+def _unpark(s: DagState) -> None:
+    """Of the jobs that lack a resource, as many as may start with what is free of it: never all of them."""
+    for name, parked in s.parked.items():
+        free = s.spec.resources.get(name, 1) - s.used.get(name, 0)
+        while parked and free > 0:
+            heapq.heappush(s.ready, heapq.heappop(parked))
+            free -= 1
+
+
+def _lacks(s: DagState, job: JobState, taken: dict[str, int]) -> str:
+    """The first shared resource of which too little is free for it, or ""."""
+    for name, amount in job.spec.uses.items():
+        if taken.get(name, 0) + amount > s.spec.resources.get(name, 1):
+            return name
+    return ""
 
 
 def _affords(job: JobState, room: Room) -> bool:
@@ -142,6 +158,11 @@ def _starved(s: DagState, t: int, room: Room) -> list[Event]:
     if s.running or s.paused or any(job.state in ("retrying", "waiting") for job in s.jobs.values()):
         return []
     waiting = [job for job in s.jobs.values() if job.state == "ready" and not job.held]
+    greedy = next((job for job in waiting if _lacks(s, job, {})), None)
+    if greedy:
+        name = _lacks(s, greedy, {})
+        why = f"{greedy.spec.id} takes {greedy.spec.uses[name]} of {name}, and there is {s.spec.resources.get(name, 1)}"
+        return [ev.RunStopped(greedy.spec.id, why, ok=False)]
     poor = next((job for job in waiting if not _affords(job, room)), None)
     if poor is None:
         return []

@@ -117,6 +117,7 @@ class DagState:
         running: attempts that hold a slot; `used` what these and the waiting ones take of each resource.
         ready: heap of (-jobs below, index, id); entries of jobs that are no longer ready are skipped.
         able: jobs that are ready, the held ones, which leave the heap, included.
+        parked: entries of ready jobs that lack a resource, by its name: they are not looked at while it is in use.
         left: jobs that are not over.
         requests: what the run itself asks: approval id -> job, "" = the plan; `moot`: those nobody needs to answer
             any more, not yet withdrawn.
@@ -156,6 +157,7 @@ class DagState:
         self.running = 0
         self.used: dict[str, int] = {}
         self.ready: list[tuple[int, int, str]] = []
+        self.parked: dict[str, list[tuple[int, int, str]]] = {}
         self.able = 0
         self.left = 0
         self.t = 0
