@@ -9,17 +9,16 @@ from ..domain.errors import UsageError
 from ..domain.safetext import clip as safe_clip
 from ..domain.views import RunRow
 from ..port.commands import CancelJob, PauseDag, ResumeDag, RetryDag
-from .intents import AnalyseDag, FetchAttempt, FetchDag, Intent, LayDag, Send
+from .intents import Intent, Send
 from .panes import dag_attempts, dags
 from .panes.overlays import Overlay
-from .stores.dags import AT_ONCE, Graph, patch_of, request_of
+from .stores.dags import Graph, patch_of, request_of
 from .stores.filter import Filter
 from .stores.prompt import Prompt
 
 if TYPE_CHECKING:
     from .model import Model
 
-LINK = ("live", "stalled")
 ARROWS: dict[str, Literal["up", "down"]] = {"up": "up", "down": "down"}
 
 
@@ -272,41 +271,3 @@ def submit(m: Model, prompt: Prompt, text: str) -> list[Intent]:
         case "dag_resume":
             return [Send(ResumeDag(run, m.by, job))]
     return []
-
-
-# -- what is missing --------------------------------------------------------------------------------------------------
-
-
-def missing(m: Model) -> list[Intent]:
-    """What of the graph on the screen is not here, not laid out, or not worked out as of now."""
-    row = dags.selected(m)
-    if row is None or not m.inner(3)[1]:
-        return []
-    graph, out = m.dags.open(row.id), list[Intent]()
-    if m.link.state in LINK and (number := m.dags.ask(graph)):
-        out.append(FetchDag(row.id, number))
-    s = graph.state
-    if s is None:
-        return out
-    if (laid := graph.to_lay()) is not None:
-        if len(s.jobs) <= AT_ONCE:
-            from .graph.shape import lay_out
-
-            graph.lay(laid, lay_out(s.dag, laid[1]))
-        else:
-            out.append(LayDag(row.id, laid, s.dag))
-    if work := graph.to_analyse(m.now()):
-        out.append(AnalyseDag(row.id, work))
-    return out + _read(m, graph)
-
-
-def _read(m: Model, graph: Graph) -> list[Intent]:
-    """The attempt whose answer or events a card shows."""
-    over = m.overlay
-    if over is None or over.kind not in ("job", "attempt") or m.link.state not in LINK:
-        return []
-    key = dag_attempts.wanted(m, over)
-    if key is None or key in graph.attempts:
-        return []
-    graph.attempts[key] = None
-    return [FetchAttempt(graph.run, *key)]

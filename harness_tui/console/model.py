@@ -10,7 +10,7 @@ from ..domain.events import Flow
 from ..domain.safetext import clip as safe_clip
 from ..domain.safetext import safe
 from ..port.snapshot import Batch, Snapshot
-from . import dag_keys, decide, keys, loop_keys, prompts
+from . import dag_wants, decide, keys, loop_keys, prompts
 from .arming import Arming
 from .cards import Cards
 from .glyphs import ASCII, UNICODE
@@ -147,7 +147,7 @@ class Model:
         self.said = None
         out += prompts.press(self, key, at, alone) if self.prompt else keys.press(self, key, at, alone)
         self.sync()
-        return out + loop_keys.missing(self) + (dag_keys.missing(self) if self.focus == 3 else [])
+        return out + loop_keys.missing(self) + (dag_wants.missing(self) if self.focus == 3 else [])
 
     def text(self, s: str, at: float) -> list[Intent]:
         """Printable characters while `typing`."""
@@ -184,7 +184,7 @@ class Model:
 
     def tick(self, at: float) -> list[Intent]:
         """Call when `due` has passed; behind keys that already wait to be handled, never before them."""
-        out = [*prompts.tick(self, at), *loop_keys.tick(self, at), *dag_keys.missing(self)]
+        out = [*prompts.tick(self, at), *loop_keys.tick(self, at), *dag_wants.missing(self)]
         press = self.arming.tick(at)
         if press:
             out += decide.perform(self, press)

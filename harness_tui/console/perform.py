@@ -16,7 +16,7 @@ from ..domain.errors import HarnessError, LinkLost, UsageError
 from ..domain.safetext import safe
 from ..port.commands import AnyCommand, Decide, EditApproval
 from ..port.port import EnginePort
-from . import dag_keys, editing, editor, graphs, notice, papers
+from . import dag_wants, editing, editor, graphs, notice, papers
 from . import intents as want
 from .arming import Subject
 from .intents import Intent
@@ -233,7 +233,7 @@ class Performer:
         """What of a graph is worked out away from the screen, and then what that leads to."""
         await graphs.perform(self._model.dags, self._stage.port, wish)
         self._model.sync()
-        self.perform(dag_keys.missing(self._model))
+        self.perform(dag_wants.missing(self._model))
         return ""
 
     async def _export(self, name: str, text: str) -> str:

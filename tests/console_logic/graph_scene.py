@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness_tui.console import dag_keys
+from harness_tui.console import dag_wants
 from harness_tui.console.graph.shape import lay_out, suggest
 from harness_tui.console.intents import AnalyseDag, FetchAttempt, FetchDag, LayDag
 from harness_tui.console.stores.dags import Attempt, own
@@ -210,7 +210,7 @@ class GraphBench(Bench):
                         graph.keep((stream, state), self.attempts.get(stream, Attempt(answer="an answer")))
             known = any(isinstance(each, FetchDag | LayDag | AnalyseDag | FetchAttempt) for each in wanted)
             self.model.sync()
-            wanted = list(dag_keys.missing(self.model)) if known else []
+            wanted = list(dag_wants.missing(self.model)) if known else []
 
 
 def usage(tokens: int) -> Usage:

@@ -109,9 +109,10 @@ def state(m: Model, word: str) -> Span:
 
 def may(run: RunRow) -> str:
     """Five cells: read, idempotent, destructive, network as acts (letter), asks (?) or cannot (-); then the sandbox:
-    `s` when enough of it is enforced for L3, else `!`."""
+    `s` when enough of it is enforced for L3, else `!`; nothing of a graph, as each of its jobs has its own."""
     letters = (_MAY.get(run.may.get(risk, "asks"), "?") or risk[0] for risk in RISKS)
-    return "".join(letters) + ("s" if run.sandboxed else "!")
+    held = " " if run.kind == "dag" else "s" if run.sandboxed else "!"
+    return "".join(letters) + held
 
 
 def _tail(m: Model, width: int, height: int) -> list[Line]:
