@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -12,7 +12,7 @@ from .output import Format
 if TYPE_CHECKING:
     from ..domain.dag.state import DagState
     from ..domain.views import RunRow
-    from ..port.commands import StartDag
+    from ..port.commands import StartDag, StartRun
 
 PANE = 3
 
@@ -29,17 +29,10 @@ def command() -> StartDag:
 
 
 def attached() -> NoReturn:
-    """The console on pane 3. The run goes on when the operator leaves it."""
-    from ..clients.read import reading
-    from ..config.paths import Paths
-    from ..daemon.spawn import start_detached
+    """The console on pane 3, before the first job begins. The run goes on when the operator leaves it."""
     from .attach import attach
 
-    paths = Paths.default()
-    start_detached(paths)
-    with reading(paths) as source:
-        source.send(command())
-    attach(pane=PANE)
+    attach(cast("StartRun", command()), pane=PANE)  # whatever it is, it is only sent
     raise click.exceptions.Exit(0)
 
 
