@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ..domain.safetext import clip
 from . import output
 from .output import Format
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .dag_plan import Flags
     from .follow import Wish
 
+NAMED = 60
+"""Characters of a job's name in the table; JSON has all of it."""
 HEADS = ("JOB", "STATE", "TRIES", "BEGAN", "TOOK", "TOKENS", "WHY")
 
 
@@ -118,4 +121,4 @@ def _cells(s: DagState, ident: str) -> tuple[str, ...]:
     took = "-" if began is None else f"{((s.t if ended is None else ended) - began) / 1_000_000:.2f}s"
     why = job.error or (f"waits for {job.approval}" if job.approval else "") or ("answer reused" if job.reused else "")
     began_at = "-" if began is None else f"+{began / 1_000_000:.2f}s"
-    return ident, job.state, str(job.attempts), began_at, took, str(job.tokens or "-"), why[:200]
+    return clip(ident, NAMED), job.state, str(job.attempts), began_at, took, str(job.tokens or "-"), why[:200]

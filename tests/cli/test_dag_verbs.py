@@ -112,6 +112,16 @@ def test_a_dead_letter_takes_everything_after_it_along(home: Paths, tmp_path: Pa
     assert (why["state"], "bad" in why["why"]) == ("cancelled", True)
 
 
+def test_of_many_jobs_it_is_told_how_far_it_is_and_what_goes_wrong(home: Paths, tmp_path: Path) -> None:
+    jobs = [{"id": f"j{number}", "wait": 0} for number in range(600)]
+    done = run(home, "dag", "run", plan(tmp_path, [*jobs, {"id": "bad", "call": "json:loads"}]), *JSON)
+    assert (done.code, len(done.json["jobs"])) == (1, 601)
+    assert "bad is dead" in done.err
+    assert "j1 started" not in done.err
+    assert re.search(r"dag +[\d,]+ of 601 jobs succeeded", done.err)
+    assert len(done.err.splitlines()) < 60 + PATIENCE
+
+
 def test_killed_half_way_it_is_shown_and_goes_on(home: Paths, tmp_path: Path) -> None:
     jobs = [
         {"id": "a", **sh("echo a >> log")},
