@@ -115,3 +115,19 @@ def test_hostile_names_are_shown_and_keep_every_line_its_width(view: View) -> No
                 for line in bench.model.lines(name, rect.width, rect.height):
                     text = "".join(span.text for span in line)
                     assert not set(text) & set("\x1b\x07\u202e\n\t"), (name, text)
+
+
+def test_the_drawing_follows_the_cursor_and_begins_at_its_beginning_with_the_run() -> None:
+    chain = tuple(Job(f"step-{n}", (f"step-{n - 1}",) if n else (), wait=1.0) for n in range(30))
+    bench = bench_of(Story(Log(), chain), (80, 24), "layers")
+
+    def drawn() -> str:
+        return "\n".join(bench.screen()[0][2:-5])
+
+    assert "step-0 " in drawn()
+    assert "step-29" not in drawn()
+    bench.press("G")
+    assert "step-29" in drawn()
+    assert "step-0 " not in drawn()
+    bench.press("g")
+    assert "step-0 " in drawn()

@@ -177,7 +177,9 @@ def _layers(m: Model, of: Graph, shape: Shape, s: DagState, width: int, height: 
     """The part of the drawing the cursor is in; it moves only as far as it must."""
     from ..graph.layers import draw, where
 
-    if of.cursor and shape.node(of.cursor):
+    if not of.cursor:
+        of.x = of.y = 0
+    elif shape.node(of.cursor):
         x, y, size = where(shape, of.cursor)
         of.x = max(min(of.x, x), x + min(size, width) - width)
         of.y = max(min(of.y, y), y + 1 - height)
