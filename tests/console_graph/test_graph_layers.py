@@ -112,6 +112,30 @@ def test_every_source_has_a_line_of_its_own() -> None:
 """)
 
 
+def test_lines_that_cross_are_told_from_lines_that_meet() -> None:
+    plan = [job("a"), job("b"), job("c", "b"), job("d", "a"), job("e", "a"), job("f", "c", "d")]
+    assert layers(planned(plan), 80) == expected("""
+[∙ a wait]───┬─[∙ d wait]───┬─[∙ f wait]
+[∙ b wait]───│─[∙ c wait]───┘
+             └─[∙ e wait]
+""")
+    assert layers(planned(plan), 80, cursor="b", glyphs=ASCII) == expected("""
+[. a wait]---+-[. d wait]---+-[. f wait]
+>. b wait]-----[. c wait]---+
+             +-[. e wait]
+""")
+
+
+def test_many_that_lead_into_one_job_share_a_line_however_many_they_are() -> None:
+    plan = [job("z", *(f"s{i:02d}" for i in range(15)))]
+    for i in range(15):
+        plan += [job(f"s{i:02d}"), job(f"t{i:02d}", f"s{i:02d}")]
+    shape = lay_out(planned(plan).dag)
+    assert shape.gutters[0].tracks == 1
+    for i in range(15):
+        assert shape.nodes[f"s{i:02d}"].row == shape.nodes[f"t{i:02d}"].row
+
+
 def test_one_job_and_none() -> None:
     assert layers(planned([job("only")]), 80) == "[∙ only wait]"
     assert layers(planned([]), 80) == ""

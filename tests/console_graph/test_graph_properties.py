@@ -156,6 +156,15 @@ def test_every_node_is_drawn_once_and_holds_its_jobs_once(plan: list[Job], folds
             assert shape.nodes[after].rank > node.rank
 
 
+@settings(max_examples=150, deadline=None)
+@given(plans())
+def test_no_line_ends_on_the_row_on_which_another_begins(plan: list[Job]) -> None:
+    shape = lay_out(planned(plan).dag)
+    for rank, gutter in enumerate(shape.gutters):
+        for row in shape.places[rank + 1].by_row:
+            assert row not in shape.places[rank].by_row or gutter.line(row, row)
+
+
 @settings(max_examples=60, deadline=None)
 @given(plans(NAMES))
 def test_the_same_plan_is_the_same_drawing(plan: list[Job]) -> None:
@@ -217,11 +226,12 @@ def test_every_edge_has_a_line_and_lines_of_one_track_are_apart(edges: dict[int,
     assert gutter.touching(0, 41) == gutter.nets
 
 
-@given(st.text(max_size=60), st.integers(0, 30))
+@given(st.one_of(NAMES, st.text("日\u0301a", max_size=60), st.text(max_size=60)), st.integers(0, 30))
 def test_a_clipped_name_is_safe_and_fits(name: str, width: int) -> None:
     shown = middle(name, width)
     assert cells(shown) <= width
     assert shown.isprintable()
+    assert "~\u0301" not in shown
 
 
 @given(st.lists(NAMES, max_size=4), st.integers(0, 40), st.integers(0, 40))
