@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,9 @@ from harness_tui.domain.dag.patch import Patch, check
 from harness_tui.domain.dag.settle import Room, settle
 from harness_tui.domain.dag.spec import Job
 from harness_tui.domain.dag.state import DagState, evolve
+from tests.workflows import blast, cybershake, epigenomics, genome, montage, seismology
 
-from .rig import Rig
+from .rig import Rig, seen
 
 OVER = (ev.JobSucceeded, ev.JobDeadLettered, ev.JobsCancelled)
 
@@ -65,6 +67,23 @@ def test_the_run_is_as_short_as_graham_promises(seed: int, count: int, slots: in
     found = analyse(rig.state, rig.t)
     assert sum(length[ident] for ident in found.critical) == way
     assert found.finish == rig.t
+
+
+@pytest.mark.parametrize("shape", [montage, epigenomics, genome, cybershake, seismology, blast])
+def test_published_workflows_run_each_task_once_and_in_order(shape: Callable[[int], list[Job]]) -> None:
+    jobs = shape(300)
+    rig = Rig(jobs, concurrency=7)
+    done: set[str] = set()
+    deps = {job.id: job.deps for job in jobs}
+    while rig.state.finished is None:
+        for job, attempt in sorted(rig.work):
+            assert attempt == 1 and done.issuperset(deps[job])
+            rig.t += 10
+            rig.ok(job)
+            assert job not in done
+            done.add(job)
+    assert done == deps.keys()
+    assert seen(rig.folded()) == seen(rig.pictured()) == seen(rig.state)
 
 
 def test_the_forecast_is_what_then_happens() -> None:

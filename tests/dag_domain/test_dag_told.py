@@ -123,7 +123,7 @@ LINES: list[tuple[ev.Event, str, str]] = [
     (ev.JobStarted("fetch-a", 1, "i", 0), "run", "fetch-a started"),
     (ev.JobFailed("fetch-a", "exit 1", SECOND, 5 * SECOND), "retry", "fetch-a: tried again in 4.0 s: exit 1"),
     (ev.JobFailed("fetch-a", "exit 1", SECOND), "fail", "fetch-a failed: exit 1"),
-    (ev.JobsCancelled(("score-c", "x"), "fetch-c is dead", 0), "cancel", "score-c cancelled: fetch-c is dead (+1 more)"),
+    (ev.JobsCancelled(("b", "x"), "a is dead", 0), "cancel", "b cancelled: a is dead (+1 more)"),
     (ev.PatchProposed(2, "planner", 2, ("a",)), "note", "planner wants another plan: 2 jobs in, 1 out"),
     (ev.PatchProposed(2, "planner", 1, (), ("why",)), "ask", "planner wants another plan: 1 job in  WIDENS: why"),
     (ev.PlanApplied(2, "d" * 64, 9), "done", "plan 2 holds: 9 jobs  (digest dddddddddddd)"),
