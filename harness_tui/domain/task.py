@@ -307,6 +307,8 @@ class RunSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def scopes_of(spec: RunSpec, run: str, day: str) -> tuple[str, ...]:
     """What a model call of a root run is reserved in, the nearest limit first."""
+    if spec.script:  # it asks no model: nothing is held for it where others spend
+        return (f"run:{run}",)
     loop = (f"round:{spec.parent}", f"{spec.parent.partition('/')[0]}:{day}") if spec.parent else ()
     graph = (f"run:{spec.dag}",) if spec.dag else ()
     return (f"run:{run}", *loop, *graph, f"day:{day}")

@@ -20,14 +20,16 @@ from .transaction import Group
 
 _encode_row = msgspec.json.Encoder().encode
 
-_BLOBS: dict[type[Event], Callable[[Any], str]] = {
-    ev.FrameCaptured: lambda event: event.sha,
-    ev.ToolFinished: lambda event: event.blob,
-    ev.TaskFinished: lambda event: event.blob,
-    ev.ChangeTaken: lambda event: event.change.diff if event.change else "",
-    ev.ApprovalEdited: lambda event: event.change.diff if event.change else "",
+_BLOBS: dict[type[Event], Callable[[Any], Iterable[str]]] = {
+    ev.RunStarted: lambda event: event.spec.given.values(),
+    ev.FrameCaptured: lambda event: (event.sha,),
+    ev.ToolFinished: lambda event: (event.blob,),
+    ev.TaskFinished: lambda event: (event.blob,),
+    ev.ApprovalRequested: lambda event: (event.paper,),
+    ev.ChangeTaken: lambda event: (event.change.diff if event.change else "",),
+    ev.ApprovalEdited: lambda event: (event.change.diff if event.change else "",),
 }
-"""Events that name a blob, and which."""
+"""Events that name blobs, and which: what a sweep must keep."""
 
 
 class Unfit(HarnessError):
@@ -131,8 +133,9 @@ class State:
                         why = f"{type(error).__name__}({error})"
                         raise Unfit(f"The event {ev.name_of(event)} does not fit run {run}: {why}.") from error
                     envelopes.append(envelope)
-                    if (sha_of := _BLOBS.get(type(event))) and (sha := sha_of(event)):
-                        group.add(tx.BLOBS, (sha,))
+                    if names := _BLOBS.get(type(event)):
+                        for sha in filter(None, names(event)):
+                            group.add(tx.BLOBS, (sha,))
         group.bytes += size
         self.collect(group, fresh)
         return group

@@ -55,13 +55,21 @@ class Answers:
     async def _of_agent(self, job: JobState, run: str) -> Answer:
         row = await self._kit.runs.ended(run)
         told = work.outcome(job, row, await self._kit.runs.events(run))
-        return Answer(job.spec.id, told.value, told.text, told.blob)
+        return await whole(Answer(job.spec.id, told.value, told.text, told.blob), self._kit)
 
     async def _of_task(self, job: JobState, child: str) -> Answer:
         ends = [e.event for e in await self._kit.log.stream(child) if isinstance(e.event, ev.TaskFinished)]
         if not ends:
             return Answer(job.spec.id)
         return await answer_of(job.spec.id, ends[-1], self._kit)
+
+
+async def whole(answer: Answer, kit: DagKit) -> Answer:
+    """What an agent run answered, with all of its text as the value where that is long."""
+    if not answer.blob:
+        return answer
+    text = (await kit.blobs.get(answer.blob)).decode(errors="replace")
+    return Answer(answer.job, text, text, answer.blob)
 
 
 async def answer_of(job: str, end: ev.TaskFinished, kit: DagKit) -> Answer:

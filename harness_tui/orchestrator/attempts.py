@@ -16,7 +16,7 @@ from ..domain.dag.state import DagState, JobState
 from ..domain.errors import HarnessError, SetupError
 from ..domain.views import RunRow
 from . import asking, calls, work
-from .answers import Answers
+from .answers import Answers, whole
 from .kit import INLINE, Answer, DagKit
 
 SECOND = 1_000_000
@@ -55,9 +55,13 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def has(self, job: JobState) -> bool:
+        """Whether its newest attempt is at work."""
+        return (job.spec.id, job.attempts) in self._tasks
+
     def begin(self, job: JobState, t: int, *, recovered: bool = False) -> None:
         """Do what a started job is to do, unless it is at work; `t`: now. recovered: it was begun before a crash."""
-        if (job.spec.id, job.attempts) in self._tasks:
+        if self.has(job):
             return
         match job.spec.kind:
             case "wait":
@@ -155,7 +159,9 @@ class Attempts:
         """Its value is kept in its own stream, or as a blob where it is long."""
         key = (job.spec.id, job.attempts)
         raw = answer_json(value)
-        blob = await self._kit.blobs.put(raw, kind="answer") if len(raw) > INLINE else ""
+        blob = ""
+        if len(raw) > INLINE:
+            blob = await self._kit.blobs.put(self._kit.redaction(raw.decode()).encode(), kind="answer")
         answer = Answer(job.spec.id, value, value if isinstance(value, str) else raw.decode(), blob)
         self._answers.keep(self._state().child(*key), answer, len(raw) + 200)
         fate = Ended(*key, result=answer_digest(raw), text=answer.text)
@@ -185,7 +191,7 @@ class Attempts:
         fate = Ended(
             *key,
             error=told.error,
-            result="" if told.error else answer_digest(told.value),
+            result="" if told.error else answer_digest(told.blob or told.value),
             text=told.text,
             tokens=row.usage.total,
             usd=row.money,
@@ -193,7 +199,7 @@ class Attempts:
             exhausted=told.exhausted,
         )
         if not told.error:
-            answer = Answer(key[0], told.value, told.text, told.blob)
+            answer = await whole(Answer(key[0], told.value, told.text, told.blob), self._kit)
             self._answers.keep(run, answer, len(told.text) + 200)
             if job.spec.router:
                 fate = await self._routed(job, fate, answer)

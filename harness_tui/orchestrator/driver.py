@@ -19,7 +19,7 @@ from ..domain.dag import steer
 from ..domain.dag.decide import Due, Ended, Fate, decide
 from ..domain.dag.settle import Room, settle
 from ..domain.dag.spec import DagSpec, Job
-from ..domain.dag.state import DagState, evolve
+from ..domain.dag.state import UNDER_WAY, DagState, evolve
 from ..domain.errors import HarnessError, SetupError
 from ..domain.events import HALTED, Event, Flow, Write
 from ..domain.inputs import Decided, Resolved
@@ -153,13 +153,21 @@ class DagDriver:
             why = "the engine stopped before the plan was saved whole; nothing was started"
             await self.commit(lambda _: [ev.RunFinished("failed", None, why, "", "error", 1, why)])
             return
+        if s.asked:
+            self._expires(self._asked[s.asked])
+        # As it was found: what begins below, since a change of the plan is carried through, is not what a crash left.
+        found = [(job, job.attempts) for job in s.jobs.values() if job.state in UNDER_WAY]
         await self.replanning.resume()
         t = self.now()
-        for job in list(s.jobs.values()):
+        for job, attempt in found:
+            if s.jobs.get(job.spec.id) is not job or job.attempts != attempt or self.attempts.has(job):
+                continue
             if job.state == "retrying":
                 self._at(job.due, "due", job.spec.id, job.attempts)
             elif job.state in ("running", "waiting"):
                 self._late(job.spec.id)
+                if not job.spec.of_agent:
+                    self._seqs[job.child] = len(await self.kit.log.stream(job.child))
                 if job.spec.of_agent or job.spec.kind == "wait":
                     self.attempts.begin(job, t, recovered=True)
                 elif job.state == "waiting":
@@ -269,7 +277,7 @@ class DagDriver:
         return [self._task(self.state.child(done, job.attempts), ev.TaskFinished(value))]
 
     def _task(self, child: str, event: Event) -> Write:
-        seq = self._seqs.get(child, 0) if type(event) is not ev.TaskFinished else self._seqs.pop(child, 1)
+        seq = self._seqs.get(child, int(type(event) is ev.TaskFinished))
         if type(event) is ev.TaskStarted and seq:
             self._seqs[child] = seq + 1
         return Write(child, seq, (self.kit.redaction.deep(event),))

@@ -87,8 +87,9 @@ class Replanning:
         ended = ev.PlannerEnded(done=True)
         try:
             patch, tokens, usd = await self._answer()
-            ended = ev.PlannerEnded(patch.done, "", tokens, usd)
-            if not patch.done:
+            changes = bool(patch.jobs or patch.drop)
+            ended = ev.PlannerEnded(patch.done or not changes, "", tokens, usd)
+            if changes:
                 widens = check(driver.state, patch, PLANNER)
                 await self._propose(Propose(PLANNER, (*patch.add, *patch.replace), patch.drop, widens, patch.reason))
         except asyncio.CancelledError:
