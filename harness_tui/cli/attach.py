@@ -76,7 +76,7 @@ def _connector(paths: Paths, first: StartRun | None) -> Connect:
 def _launch(intent: Intent) -> AnyCommand:
     """The console's `:demo` and `:run` as commands."""
     from ..config.paths import Paths
-    from ..console.intents import LoadLoop, RunTask, StartDemo
+    from ..console.intents import LoadDag, LoadLoop, RunTask, StartDemo
     from ..domain.errors import UsageError
     from . import run, tours
 
@@ -94,6 +94,11 @@ def _launch(intent: Intent) -> AnyCommand:
             file, name = (None, source) if pattern else (Path(source).expanduser(), "")
             loaded = loop_add.load(file, name, fast=fast, paths=Paths.default())
             return AddLoop(loaded.spec, loaded.source, loaded.source_digest, link.operator(), fast)
+        case LoadDag(source):
+            from ..config.planfile import Given
+            from . import dag_plan
+
+            return dag_plan.start_of(Path(source).expanduser(), ("", "", ""), Given())
         case RunTask(prompt):
             return run.command(run.plain_task(prompt))
     raise UsageError("The console cannot start this.")

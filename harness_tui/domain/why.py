@@ -44,7 +44,7 @@ def may(views: Views, ident: str, now: int) -> list[Fact]:
     }
     facts = [Fact("level", _LEVELS.get(row.level, row.level))]
     facts += [Fact(word, ", ".join(risks) or "-") for word, risks in by_word.items()]
-    facts.append(Fact("sandbox", enforced(row)))
+    facts.append(Fact("sandbox", "each job's own" if row.kind == "dag" else enforced(row)))
     facts += [Fact("note", note) for note in row.notes]
     facts.append(Fact("left", _left(views, row)))
     did = ", ".join(f"{row.acted.get(risk, 0)} {risk}" for risk in RISKS)
@@ -91,6 +91,8 @@ def _why_approval(row: ApprovalRow, now: int) -> list[Fact]:
     facts = [Fact("risk", _RISKS.get(row.risk, row.risk))]
     if row.kind == "in_doubt":
         facts.append(Fact("asked", "it started and no result is on record; only you can say what became of it"))
+    elif row.kind in ("gate", "plan"):
+        facts.append(Fact("asked", row.why))
     else:
         facts.append(Fact("asked", f"policy asks for {row.risk_class} calls of {row.tool} at this run's level"))
     if row.open:

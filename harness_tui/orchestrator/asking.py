@@ -54,7 +54,8 @@ def plan(s: DagState, widens: Sequence[str], ident: str, now: int, paper: str) -
     if patch.drop:
         facts.append(Fact("drops", ", ".join(patch.drop[:40])))
     arguments = {"number": patch.number, "paper": paper, "plan": s.digest}
-    summary = f"plan of {s.uid}: {len(s.staged)} jobs added or changed, {len(patch.drop)} dropped"
+    changed = f"{len(s.staged)} job{'s' if len(s.staged) != 1 else ''} added or changed"
+    summary = f"plan of {s.uid}: {changed}, {len(patch.drop)} dropped"
     proposal = Proposal("plan", arguments, "destructive", "high", summary, tuple(facts))
     life = s.spec.approval_life
     asked = _asked(s, proposal, ident, f"plan#{patch.number}", "plan", now + int(life * SECOND) if life else 0)
