@@ -328,6 +328,34 @@ def test_a_resource_is_not_given_away_while_its_user_waits() -> None:
     assert rig.at_work() == ["b", "c"]
 
 
+def test_who_was_cancelled_while_a_resource_was_in_use_takes_nobodys_turn() -> None:
+    rig = Rig([job(ident, uses={"db": 1}) for ident in "abcd"])
+    rig.say(Cancel("ada", job="b"))
+    rig.say(Pause("ada", job="c"))
+    rig.ok("a")
+    assert rig.at_work() == ["d"]
+    rig.say(Resume("ada", "c"))
+    rig.ok("d")
+    assert rig.at_work() == ["c"]
+
+
+def test_who_lacks_a_second_resource_does_not_keep_the_first_from_others() -> None:
+    jobs = [job("x", uses={"net": 1}), job("a", uses={"db": 1}), job("b", uses={"db": 1, "net": 1})]
+    rig = Rig([*jobs, job("c", uses={"db": 1})])
+    rig.put(Waits("x", 1, "rate_limit"))
+    rig.ok("a")
+    assert rig.words() == {"x": "waiting", "a": "succeeded", "b": "ready", "c": "running"}
+    rig.drain()
+    assert rig.state.finished and rig.state.finished.state == "succeeded"
+
+
+def test_who_cannot_be_paid_does_not_keep_a_resource_from_others() -> None:
+    rig = Rig([job("a", uses={"db": 1}), job("b", uses={"db": 1}, budget=Limits(500)), job("c", uses={"db": 1})])
+    rig.room = Room(100, None, "the run")
+    rig.ok("a")
+    assert rig.at_work() == ["c"]
+
+
 def test_a_job_that_became_ready_twice_starts_once() -> None:
     rig = Rig([job("busy"), job("a")], concurrency=1)
     for _ in range(3):

@@ -97,8 +97,18 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
     """Starts for the free slots, and answers that stand, which need none."""
     if s.paused or s.cancel or s.stopped:
         return []
-    _unpark(s)
+    while True:
+        came = _unpark(s)
+        out, moved = _begin(s, t, room, came)
+        if out or not moved:
+            return out
+
+
+def _begin(s: DagState, t: int, room: Room, came: dict[str, str]) -> tuple[list[Event], bool]:
+    """One look at the heap; and whether a job that came back for a resource cannot begin for another reason, so
+    that who stands behind it has not been looked at."""
     out: list[Event] = []
+    moved = False
     later: list[tuple[int, int, str]] = []
     seen: set[str] = set()  # a job that became ready twice is in the heap twice
     taken = dict(s.used)
@@ -111,9 +121,11 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
         seen.add(entry[2])
         if lacks := _lacks(s, job, taken):
             heapq.heappush(s.parked.setdefault(lacks, []), entry)
+            moved = moved or came.get(entry[2], lacks) != lacks
             continue
         if not _affords(job, room):
             later.append(entry)
+            moved = moved or entry[2] in came
             continue
         inputs = inputs_of(s, job)
         if job.good and job.good.inputs == inputs and not job.anew:
@@ -125,16 +137,25 @@ def _starts(s: DagState, t: int, room: Room) -> list[Event]:
             taken[name] = taken.get(name, 0) + amount
     for entry in later:
         heapq.heappush(s.ready, entry)
-    return out
+    return out, moved
 
 
-def _unpark(s: DagState) -> None:
-    """Of the jobs that lack a resource, as many as may start with what is free of it: never all of them."""
+def _unpark(s: DagState) -> dict[str, str]:
+    """Of the jobs that lack a resource, as many as may start with what is free of it: never all of them.
+
+    Answers which these are, and what they lacked. Who is no longer ready, or held, takes nobody's turn.
+    """
+    came: dict[str, str] = {}
     for name, parked in s.parked.items():
         free = s.spec.resources.get(name, 1) - s.used.get(name, 0)
         while parked and free > 0:
-            heapq.heappush(s.ready, heapq.heappop(parked))
-            free -= 1
+            entry = heapq.heappop(parked)
+            job = s.jobs.get(entry[2])
+            if job and job.state == "ready" and not job.held and entry[2] not in came:
+                heapq.heappush(s.ready, entry)
+                came[entry[2]] = name
+                free -= job.spec.uses.get(name, 0)
+    return came
 
 
 def _lacks(s: DagState, job: JobState, taken: dict[str, int]) -> str:
