@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .driver import DagDriver
 
 PLANNER = "planner"
+OVER = "the run ended"
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +34,30 @@ class Replanning:
         self._driver = driver
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Ask the planner, whose start is on record."""
         self._task = asyncio.create_task(self._plan())
 
     def cancel(self) -> None:
-        """The run ends: nobody waits for its planner."""
-        if self._task and not self._task.done():
+        """The run ends: its planner is asked to end as well, and an agent's end is waited for."""
+        s = self._driver.state
+        if not self._task or self._task.done() or s.spec.planner is None:
+            return
+        if s.spec.planner.call:
             self._task.cancel()
+        elif s.planner:
+            self._ending = asyncio.ensure_future(self._end(s.planner))
+
+    async def _end(self, run: str) -> None:
+        await self._driver.kit.runs.cancel(run, "the graph", OVER)
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._ending) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def resume(self) -> None:
         """After a crash: what was proposed whole goes on, what was not is gone; a planner at work is asked again."""
@@ -55,8 +66,15 @@ class Replanning:
             number = s.proposed.number
             await self._driver.commit(lambda _: [ev.PlanRefused(number, "", "the engine stopped before it was saved")])
         elif s.proposed and not s.asked:
-            await self._conclude(s.proposed.widens)
-        if s.planning:
+            # Its answer is known: a planner that was asked for it again would find its own jobs in its way.
+            answered = s.planning and s.proposed.by == PLANNER
+            await self._conclude(s.proposed.widens, ev.PlannerEnded(done=False) if answered else None)
+        s = self._driver.state
+        if s.planning and (s.cancel or s.stopped):
+            if s.planner:
+                await self._end(s.planner)
+            await self._driver.commit(lambda _: [ev.PlannerEnded(done=True, error=OVER)])
+        elif s.planning and not (self._task and not self._task.done()):
             self.begin()
 
     # -- who proposes ------------------------------------------------------------------------------------------------
@@ -91,10 +109,11 @@ class Replanning:
             ended = ev.PlannerEnded(patch.done or not changes, "", tokens, usd)
             if changes:
                 widens = check(driver.state, patch, PLANNER)
-                await self._propose(Propose(PLANNER, (*patch.add, *patch.replace), patch.drop, widens, patch.reason))
+                await self._propose(Propose(PLANNER, patch.jobs, patch.drop, widens, patch.reason), ended)
+                return
         except asyncio.CancelledError:
             if driver.state.cancel or driver.state.stopped:
-                await driver.commit(lambda _: [ev.PlannerEnded(done=True, error="the run ended")])
+                await driver.commit(lambda _: [ev.PlannerEnded(done=True, error=OVER)])
             raise
         except HarnessError as error:
             ended = ev.PlannerEnded(done=False, error=str(error))
@@ -118,25 +137,28 @@ class Replanning:
                 else await driver.kit.runs.start(await planning.run_spec(s, driver.kit, driver.answers))
             )
             await driver.commit(lambda _: [ev.PlannerBound(run)])
+            if driver.state.cancel or driver.state.stopped:  # it was still starting when the run was ended
+                await self._end(run)
         row = await driver.kit.runs.ended(run)
         return planning.read(row, await driver.kit.runs.events(run)), row.usage.total, row.money
 
     # -- slices, question, and what holds ----------------------------------------------------------------------------
 
-    async def _propose(self, x: Propose) -> None:
+    async def _propose(self, x: Propose, ended: ev.PlannerEnded | None = None) -> None:
+        """ended: goes into the append that concludes it, so that no crash comes between a planner's word and its end."""
         async with self._lock:
             s = self._driver.state
             if s.proposed:
                 raise UsageError(f"The plan of {s.uid} is being changed already.", "Look at it first.")
             for each in proposal(s, x):
                 await self._driver.commit(lambda _, each=each: each)  # type: ignore[misc]
-            await self._conclude(x.widens)
+            await self._conclude(x.widens, ended)
 
-    async def _conclude(self, widens: Sequence[str]) -> None:
+    async def _conclude(self, widens: Sequence[str], ended: ev.PlannerEnded | None = None) -> None:
         """Ask where it widens, else apply."""
-        driver = self._driver
+        driver, also = self._driver, [ended] if ended else []
         if not widens:
-            await driver.commit(self.applied, evolved=True)
+            await driver.commit(lambda t: [*self.applied(t), *self._evolved(also)], evolved=True)
             return
         s, kit = driver.state, driver.kit
         before = [job.spec for job in s.jobs.values()]
@@ -145,12 +167,13 @@ class Replanning:
         after = [*(fresh.pop(job.id, job) for job in before if job.id not in drop), *fresh.values()]
         paper = await kit.blobs.put(export.diff_text(before, after, PLANNER).encode(), kind="plan")
         request = asking.plan(s, widens, kit.approval_id(), kit.clock.now(), paper)
-        await driver.commit(lambda _: [request])
+        await driver.commit(lambda _: [request, *also])
 
     def applied(self, t: int) -> list[Event]:
         """What is proposed holds: the events of it, evolved."""
-        s = self._driver.state
-        events = applied(s)
+        return self._evolved(applied(self._driver.state))
+
+    def _evolved(self, events: Sequence[Event]) -> list[Event]:
         for event in events:
-            evolve(s, event)
-        return events
+            evolve(self._driver.state, event)
+        return list(events)

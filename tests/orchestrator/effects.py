@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,15 @@ def note(inputs: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """It was done, by which attempt."""
     leave(f"{context.job}#{context.attempt}")
     return {"did": context.job, "after": sorted(inputs)}
+
+
+def deadly(context: Context) -> str:
+    """The first time it is done its process dies of it."""
+    first = not os.path.exists(os.environ[FILE])
+    leave(f"{context.job}#{context.attempt}")
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "paid"
 
 
 def flaky(context: Context) -> str:

@@ -164,7 +164,7 @@ def sound(paths: Paths) -> None:
             s = folded(row.id, reader.stream(row.id))
             words = Counter(job.state for job in s.jobs.values())
             assert {w: c for w, c in row.jobs.items() if c and w != "all"} == {w: c for w, c in words.items()}, row.id
-            assert row.jobs["all"] == len(s.jobs)
+            assert row.jobs.get("all", 0) == len(s.jobs)
             assert row.ended and (s.running, s.left, s.requests, s.moot) == (0, 0, {}, [])
             assert not any(s.used.values())
         assert [row.id for row in views.runs.values() if row.open] == []
@@ -263,13 +263,13 @@ class Case:
                 found |= {f"planner#{s.spec.max_replans - s.replans}"} if s.planning else set()
         return found
 
+    def dies(self, death: str, does: Does | None = None) -> None:
+        assert self.forked(death, does) == -signal.SIGKILL, f"{death} was not passed"
+
     def survive(self, death: str, times: int = 1) -> int:
-        """Engines die there, `times` of them at most; then others until the run is over. How many died."""
+        """Engines die there, `times` of them at most; then one sees the run to its end. How many died."""
         died = 0
-        while died < times:
-            status = self.forked(death)
-            if status == 0:
-                break
+        while died < times and (status := self.forked(death)):
             assert status == -signal.SIGKILL, f"{death}: {status}"
             died += 1
         assert self.forked("") == 0, "the run is seen to its end"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
+from harness_tui.config.paths import Paths
 from harness_tui.domain import events as ev
 from harness_tui.domain.dag.spec import Job, PlannerSpec, Retry
 
-from .graphs import COST, Case
+from .graphs import COST, Case, sound
 
 ALL = bool(os.environ.get("HARNESS_TESTS_CRASHES"))
 """HARNESS_TESTS_CRASHES=1 for every point; without it, every few."""
@@ -98,3 +98,97 @@ def test_a_graph_goes_on_wherever_its_engine_dies(tmp_path: Path, death: str) ->
     here = case(tmp_path)
     here.survive(death)
     judged(here)
+
+
+@pytest.mark.parametrize("death", ["dag.committed:2", "dag.committed:5", "journal.after_commit:12"])
+def test_engines_that_die_one_after_the_other_come_to_the_end(tmp_path: Path, death: str) -> None:
+    here = case(tmp_path)
+    assert here.survive(death, times=4) >= 2
+    judged(here)
+
+
+def test_a_plan_in_slices_is_whole_or_nothing(tmp_path: Path) -> None:
+    many = tuple(Job(f"w{number}", wait=0.0) for number in range(600))
+    here = Case(tmp_path, many, {"concurrency": 100})
+    # One append for the engine's start, two for its configured limits at most: the plan's slices are the next three.
+    for number in (3, 4, 5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        here = Case(folder, many, {"concurrency": 100})
+        assert here.survive(f"journal.after_commit:{number}") == 1
+        here.judge()
+        s = here.state()
+        assert s.finished
+        whole = s.plans == 1
+        assert {job.state for job in s.jobs.values()} == ({"succeeded"} if whole else set())
+        assert s.finished.state == ("succeeded" if whole else "failed")
+
+
+# -- in doubt --------------------------------------------------------------------------------------------------------
+
+
+def unsure(folder: Path, function: str = "note", **answers: str) -> Case:
+    """A function of which nobody knows what doing it twice would mean, and one behind it."""
+    whole = (Job("pay", call=f"{HERE}:{function}"), Job("tell", ("pay",), call=f"{HERE}:note", risk="read_only"))
+    return Case(folder, whole, {}, **answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "times"), [("happened", "succeeded", 1), ("did_not", "failed", 1), ("again", "succeeded", 2)]
+)
+def test_a_call_in_flight_is_in_doubt(tmp_path: Path, answer: str, state: str, times: int) -> None:
+    here = unsure(tmp_path, "deadly", in_doubt=answer)
+    here.dies("")
+    assert here.done() == {"pay#1": 1}
+    assert here.survive("") == 0
+    sound_end(here, state)
+    assert here.done()["pay#1"] == times
+    assert here.done()["tell#1"] == (state == "succeeded")
+    (asked,) = here.events(ev.ApprovalRequested)
+    assert (asked.event.kind, asked.event.call) == ("in_doubt", "pay#1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "times"), [("happened", "succeeded", 1), ("did_not", "failed", 1), ("again", "succeeded", 2)]
+)
+def test_a_command_in_flight_is_in_doubt(tmp_path: Path, answer: str, state: str, times: int) -> None:
+    shell = Job("shell", command=("bash", "-c", f"echo shell#1 >> {tmp_path}/of-shell"))
+    here = Case(tmp_path, (shell, Job("tell", ("shell",), call=f"{HERE}:note", risk="read_only")), {}, in_doubt=answer)
+    here.dies("tool.after_effect")
+    assert here.done() == {"shell#1": 1}
+    assert here.survive("") == 0
+    assert here.done()["shell#1"] == times
+    s = here.state()
+    assert s.finished
+    assert s.jobs["shell"].attempts == 1
+    assert (s.finished.state, here.done()["tell#1"]) == (state, int(state == "succeeded"))
+    assert [each.event.kind for each in here.events(ev.ApprovalRequested)] == ["in_doubt"]
+    here.judge()
+
+
+@pytest.mark.parametrize("last", ["happened", "did_not", "again"])
+def test_a_doubt_that_is_answered_by_doing_it_again_can_be_in_doubt_again(tmp_path: Path, last: str) -> None:
+    here = unsure(tmp_path, in_doubt="again")
+    here.dies("dag.committed:1")
+    here.dies("dag.committed:3")
+    here.answers["in_doubt"] = last
+    assert here.survive("") == 0
+    sound_end(here, "failed" if last == "did_not" else "succeeded")
+    assert len(here.events(ev.ApprovalRequested)) == 2
+
+
+def test_a_gate_waits_through_two_deaths(tmp_path: Path) -> None:
+    here = Case(tmp_path, (Job("gate", gate="Go?"), Job("tell", ("gate",), call=f"{HERE}:note", risk="read_only")), {})
+    here.dies("dag.committed:1")
+    here.dies("dag.committed:2")
+    (asked,) = here.events(ev.ApprovalRequested)
+    assert here.survive("") == 0
+    sound_end(here, "succeeded")
+    assert [each.event.digest for each in here.events(ev.ApprovalRequested)] == [asked.event.digest]
+
+
+def sound_end(here: Case, state: str) -> None:
+    s = here.state()
+    assert s.finished
+    assert s.finished.state == state, s.finished
+    sound(Paths(here.home))
