@@ -18,6 +18,7 @@ from harness_tui.console.graph.names import crop, middle
 from harness_tui.console.graph.outline import draw_outline, rows
 from harness_tui.console.graph.route import route
 from harness_tui.console.graph.shape import Shape, lay_out
+from harness_tui.console.graph.strokes import Canvas
 from harness_tui.console.lines import Span, cells, width_of
 from harness_tui.domain.dag.graph import Dag
 from harness_tui.domain.dag.spec import Job
@@ -224,6 +225,14 @@ def test_every_edge_has_a_line_and_lines_of_one_track_are_apart(edges: dict[int,
                 apart = net.bottom < other.top or other.bottom < net.top
                 assert net.track != other.track or net.track < 0 or apart
     assert gutter.touching(0, 41) == gutter.nets
+
+
+@pytest.mark.parametrize("edges", [{1: [1], 0: [0, 2]}, {0: [0, 2], 1: [1]}])
+def test_a_line_passes_another_whichever_is_drawn_first(edges: dict[int, list[int]]) -> None:
+    canvas = Canvas(route(edges), 0, 3)
+    assert ["".join(span.text for span in canvas.line(y, UNICODE)) for y in range(3)] == ["─┬─", "─│─", " └─"]
+    canvas.mark(1, 1, critical=True)
+    assert [span.text for span in canvas.line(1, UNICODE)] == ["═══"]
 
 
 @given(st.one_of(NAMES, st.text("日\u0301a", max_size=60), st.text(max_size=60)), st.integers(0, 30))
