@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -142,18 +142,23 @@ class Dags:
         return uid
 
     async def _may(self, spec: DagSpec, jobs: Sequence[Job]) -> dict[str, str]:
-        """What its runs may do without asking. Raises HarnessError for tools or a sandbox that cannot be had."""
-        runs = [job for job in jobs if job.of_agent]
-        if not runs:
+        """What its runs may do: by their level, and at once what the plan itself names, since that is approved with it.
+
+        Raises HarnessError for tools or a sandbox that cannot be had.
+        """
+        agents = [spec.tools if job.tools is None else job.tools for job in jobs if job.kind == "prompt"]
+        named = {job.tool or "shell_exec" for job in jobs if job.of_agent and job.kind != "prompt"}
+        may = await self._rehearsed(spec, {tool for tools in agents for tool in tools})
+        planned = await self._rehearsed(spec, named)
+        at_once = {risk: "acts" for risk, word in planned.items() if word != "cannot"}
+        return {**may, **at_once} if spec.level != "L1" else may
+
+    async def _rehearsed(self, spec: DagSpec, tools: Collection[str]) -> dict[str, str]:
+        if not tools:
             return {}
-        tools: set[str] = set()
-        for job in runs:
-            own = spec.tools if job.tools is None else job.tools
-            tools.update(own if job.kind == "prompt" else (job.tool or "shell_exec",))
         main = spec.models.get("main") or ModelSpec("script", "script")
         task = TaskFile("-", tools=tuple(sorted(tools)), level=spec.level, sandbox=spec.sandbox)
-        started = await self._supervisor.rehearse("rehearsal", RunSpec(task, main, workspace=spec.workspace))
-        return started.may
+        return (await self._supervisor.rehearse("rehearsal", RunSpec(task, main, workspace=spec.workspace))).may
 
     async def recover(self) -> int:
         """Continue every run that is not over; returns how many."""
