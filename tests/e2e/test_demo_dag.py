@@ -1,9 +1,10 @@
-"""`demo dag` as a shell sees it: to its end by itself, decided by another shell, refused, left, killed and resumed."""
+"""`demo dag` as an operator has it: to its end by itself, decided elsewhere, refused, left, killed and resumed."""
 
 from __future__ import annotations
 
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from harness_tui.cli import tours
 from harness_tui.clients.read import reading
 from harness_tui.config.paths import Paths
 from harness_tui.demo import dag
+from harness_tui.port.commands import StartDag
 from tests.cli.program import PATIENCE, Done, Running, run
+from tests.pty.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
@@ -33,7 +37,14 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def demo(home: Paths) -> Iterator[Callable[..., Running]]:
+def stopped(home: Paths) -> Iterator[None]:
+    """No engine is left behind."""
+    yield
+    run(home, "engine", "stop", "--now")
+
+
+@pytest.fixture
+def demo(home: Paths, stopped: None) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(*words: str) -> Running:
@@ -44,7 +55,6 @@ def demo(home: Paths) -> Iterator[Callable[..., Running]]:
     for each in started:
         if each.process.poll() is None:
             each.process.kill()
-    run(home, "engine", "stop", "--now")
 
 
 def next_asked(running: Running, before: str) -> tuple[str, str]:
@@ -214,3 +224,28 @@ def test_what_it_does_not_know_is_a_sentence(home: Paths, words: tuple[str, ...]
     assert done.code == 2
     assert said in done.json["error"]
     assert not home.journal.exists(), "nothing was started"
+
+
+# -- at a terminal ------------------------------------------------------------------------------------------------
+
+
+def test_at_a_terminal_it_begins_in_pane_3_and_goes_on_when_the_operator_leaves(home: Paths, stopped: None) -> None:
+    argv = (sys.executable, "-m", "harness_tui", "demo", "dag")
+    with Terminal(*argv, cols=80, rows=24, env={"HARNESS_TUI_HOME": str(home.home)}) as screen:
+        screen.wait_for("r1 Compare the tools")
+        screen.wait_for("after 2 tries")
+        screen.wait_for("waits for you  A-1")
+        screen.send("q")
+        assert screen.wait_end() == 0
+    with reading(home) as source:
+        (asked,) = source.approvals()
+        (row,) = (row for row in source.runs() if row.kind == "dag")
+    assert (asked.id, asked.kind, row.open) == ("A-1", "plan", True)
+
+
+def test_a_console_starts_it_by_the_same_name(home: Paths) -> None:
+    start = tours.command(home, "dag")
+    assert isinstance(start, StartDag)
+    assert [job.id for job in start.jobs] == JOBS[:4]
+    assert list(start.spec.models) == ["main"]
+    assert start.secrets == {}
