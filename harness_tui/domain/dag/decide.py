@@ -16,8 +16,8 @@ import msgspec
 
 from .. import events as ev
 from ..events import Event
-from .spec import Job, Retry, Route
-from .state import UNDER_WAY, DagState, JobState
+from .spec import Retry, Route
+from .state import DagState, JobState
 
 SAID = 600
 """Characters of an error that are kept in the run's own stream; the attempt has the whole."""
@@ -211,8 +211,3 @@ def inputs_of(s: DagState, job: JobState) -> str:
     if job.feedback:
         whole.update(job.feedback.encode())
     return whole.hexdigest()[:16]
-
-
-def at_work(s: DagState) -> list[Job]:
-    """Jobs whose attempts are under way or wait."""
-    return [job.spec for job in s.jobs.values() if job.state in UNDER_WAY]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from .. import events as ev
 from ..errors import UsageError
 from ..events import Event
 from ..inputs import Decided, Resolved
-from .decide import bereaved, dead, reset, reset_of, sent_back, undone
+from .decide import dead, reset, reset_of, sent_back, undone
 from .spec import SLICE, Job, answer_digest, plan_digest
 from .state import DagState, JobState
 
@@ -232,9 +230,3 @@ def _plan_decided(s: DagState, x: Decided) -> list[Event]:
         return applied(s)
     number = s.proposed.number if s.proposed else 0
     return [ev.PlanRefused(number, x.by, x.reason or x.decision.replace("_", " "))]
-
-
-def lost_with(s: DagState, jobs: Iterable[str], reason: str, t: int) -> list[Event]:
-    """Cancel these and what follows from them."""
-    rest = tuple(ident for ident in jobs if not s.jobs[ident].over)
-    return [ev.JobsCancelled(rest, reason, t), *bereaved(s, rest, reason, t)]
