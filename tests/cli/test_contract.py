@@ -23,7 +23,7 @@ from .program import ARGV, run
         (["run", "--task", "no-such.toml"], 2, "There is no task file no-such.toml."),
         (["run", "x"], 78, "No model"),
         (["run", "x", "--api", "stand-on"], 2, 'did you mean "stand-in"'),
-        (["demo", "dag"], 2, 'There is no demo "dag".'),
+        (["demo", "nix"], 2, 'There is no demo "nix".'),
         (["demo", "--stage", "5"], 2, "5 is not in the range"),
         (["runs", "show", "r9"], 2, "There is no run r9."),
         (["runs", "cancel", "r9"], 78, "No engine runs"),
