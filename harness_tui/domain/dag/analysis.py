@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .state import DagState, JobState
+from .state import OVER, DagState, JobState
 
 SECOND = 1_000_000
 _HUMAN = frozenset({"ask", "doubt"})
@@ -44,12 +44,12 @@ class Analysis(msgspec.Struct, frozen=True):
 
 def analyse(s: DagState, t: int) -> Analysis:
     """The analysis at `t` (us since the run's start)."""
-    usual = _Usual(s)
     spent = {ident: _spent(job, t) for ident, job in s.jobs.items()}
-    length = {ident: usual.length(job, spent[ident]) for ident, job in s.jobs.items()}
+    usual = _Usual(s, spent)
+    length = {i: spent[i] if job.state in OVER else max(spent[i], usual.of(job)) for i, job in s.jobs.items()}
     ranks, critical, slack = _longest(s, length)
     waiting = tuple(ident for ident, job in s.jobs.items() if job.state == "waiting" and job.waits in _PERSON)
-    asked = {ident: total for ident, job in s.jobs.items() if (total := _human(job, t))}
+    asked = {i: total for i, job in s.jobs.items() if len(job.bars) > 1 and (total := _human(job, t))}
     finish = None if waiting or s.asked else _finish(s, t, usual)
     return Analysis(ranks, critical, slack, _union(s.jobs.values(), t), asked, waiting, _holds(s, waiting), finish)
 
@@ -60,11 +60,11 @@ def analyse(s: DagState, t: int) -> Analysis:
 class _Usual:
     """How long jobs of each kind have taken, as a mean; `known` once any has ended."""
 
-    def __init__(self, s: DagState) -> None:
+    def __init__(self, s: DagState, spent: dict[str, int]) -> None:
         sums: dict[str | None, list[int]] = {}
-        for job in s.jobs.values():
+        for ident, job in s.jobs.items():
             if job.state in ("succeeded", "dead_lettered") and job.bars:
-                took = _spent(job, s.t)
+                took = spent[ident]
                 for kind in (job.spec.kind, ""):
                     entry = sums.setdefault(kind, [0, 0])
                     entry[0] += took
@@ -84,14 +84,13 @@ class _Usual:
             return "gate" in self.mean
         return self.known or job.spec.wait is not None
 
-    def length(self, job: JobState, spent: int) -> int:
-        """What it took, or is thought to take in all. What was cancelled takes no more than it took."""
-        return spent if job.over else max(spent, self.of(job))
-
 
 def _spent(job: JobState, t: int) -> int:
     """Us from the beginning to the end of each of its stretches, waits and backoff included."""
-    return sum((bar.end if bar.end >= 0 else max(t, bar.start)) - bar.start for bar in job.bars)
+    total = 0
+    for bar in job.bars:
+        total += (bar.end if bar.end >= 0 else max(t, bar.start)) - bar.start
+    return total
 
 
 # -- the longest way ------------------------------------------------------------------------------------------------
@@ -184,7 +183,7 @@ def _finish(s: DagState, t: int, usual: _Usual) -> int | None:
     """When the rest will be done: it is played through with the run's slots and resources, longest way first."""
     if not s.left:
         return s.t
-    if s.paused or any(not job.over and (job.held or not usual.tells(job)) for job in s.jobs.values()):
+    if s.paused or any(job.state not in OVER and (job.held or not usual.tells(job)) for job in s.jobs.values()):
         return None
     return _Play(s, t, usual).end()
 
