@@ -31,6 +31,14 @@ def request(ident: str, kind: ev.ApprovalKind = "gate") -> ev.ApprovalRequested:
     )
 
 
+def job(ident: str, *deps: str, **more: object) -> Job:
+    kinds = {"call", "prompt", "gate", "wait", "verify", "command", "tool"}
+    return Job(ident, deps, **(more if kinds & more.keys() else {"call": "m:f", **more}))  # type: ignore[arg-type]
+
+
+DIAMOND = [job("a"), job("b", "a"), job("c", "a"), job("d", "b", "c")]
+
+
 class Rig:
     """Attributes: work: (job, attempt) still at work, those of cancelled jobs included; asked: job -> its request."""
 
