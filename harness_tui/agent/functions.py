@@ -36,7 +36,7 @@ def load(named: str, workspace: Path) -> Callable[..., Any]:
         raise UsageError(f"There is no module {top}.", INSTALL)
     places = [found.origin or "", *(found.submodule_search_locations or ())]
     inside = os.path.realpath(workspace)
-    if any(Path(os.path.realpath(place)).is_relative_to(inside) for place in places if place):
+    if any(Path(os.path.realpath(place)).is_relative_to(inside) for place in places if os.path.isabs(place)):
         raise UsageError(f"The module {top} lies in the workspace, where an agent may write it.", INSTALL)
     function = getattr(importlib.import_module(module), attribute, None)
     if not callable(function):

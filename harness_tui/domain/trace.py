@@ -49,6 +49,8 @@ def line(envelope: Envelope) -> TraceLine | None:
 
 
 def _draw(event: ev.Event) -> tuple[str, str, str] | None:
+    if type(event) in dags.EVENTS:  # many a second, and the last of a long list otherwise
+        return dags.draw(event)
     match event:
         case ev.RunStarted(spec=spec):
             held = f", {event.sandbox}" if event.sandboxed else ""
@@ -143,7 +145,7 @@ def _draw_governance(event: ev.Event) -> tuple[str, str, str] | None:
         case ev.EngineStopped(reason=reason):
             return "note", "engine", f"engine stopped: {reason}"
         case _:
-            return loops.draw(event) or dags.draw(event)
+            return loops.draw(event)
 
 
 def _amount(amount: int, unit: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import events as ev
 
+EVENTS = frozenset(cls for cls in ev.KINDS.values() if cls.__module__ == ev.DagStarted.__module__)
 _WAITS = {"approval": "ask", "in_doubt": "doubt", "rate_limit": "wait"}
 
 
