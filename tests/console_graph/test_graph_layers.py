@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness_tui.console.glyphs import ASCII, UNICODE
 from harness_tui.console.graph.layers import Look, draw, neighbour, where
 from harness_tui.console.graph.shape import lay_out, suggest
@@ -34,7 +36,7 @@ def test_a_diamond() -> None:
 
 
 def test_the_critical_path_is_double_and_edges_of_the_selected_job_are_heavy() -> None:
-    look = {"critical": ("d", "a", "c"), "cursor": "b"}
+    look: dict[str, Any] = {"critical": ("d", "a", "c"), "cursor": "b"}
     assert layers(planned(DIAMOND), 80, **look) == expected("""
 [∙ a wait]═══╦━❯∙ b wait]━━━╦═[∙ d wait]
              ╚═[∙ c wait]═══╝
@@ -159,7 +161,7 @@ def test_a_long_name_keeps_its_number() -> None:
 
 
 def test_the_mock_up() -> None:
-    look = {"critical": CRITICAL, "cursor": "approve-plan", "now_t": 13 * SECOND}
+    look: dict[str, Any] = {"critical": CRITICAL, "cursor": "approve-plan", "now_t": 13 * SECOND}
     drawing = expected("""
 [✓ fetch-a done]─────[✓ score-a done]━━━━━━━━❯? approve-plan ask 4.0s]━━╦═[∙ merge wait]═════[∙ publish wait]
 [✓ fetch-b done]═════[↻ score-b retry 2/3]══════════════════════════════╝
