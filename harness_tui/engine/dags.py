@@ -11,11 +11,12 @@ from pathlib import Path
 
 from ..agent.functions import load
 from ..domain.dag import steer
+from ..domain.dag.evolve import evolve
 from ..domain.dag.graph import Dag
 from ..domain.dag.picture import DagPicture, picture
 from ..domain.dag.settle import Room
 from ..domain.dag.spec import DagSpec, Job
-from ..domain.dag.state import DagState, evolve
+from ..domain.dag.state import DagState
 from ..domain.errors import HarnessError, UsageError
 from ..domain.events import Envelope, Flow, RunFinished, Write, root_of
 from ..domain.ledger import Ledger
@@ -118,6 +119,7 @@ class Dags:
         self._day = day
         self._flow = flow
         self._drivers: dict[str, DagDriver] = {}
+        self._reopening = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def driver(self, uid: str) -> DagDriver | None:
@@ -205,14 +207,19 @@ class Dags:
 
     async def _retry(self, command: RetryDag) -> Reply:
         run, word = command.run, steer.Retry(command.by, command.job, command.feedback)
-        driver = self._drivers.get(run)
-        if driver:
-            await driver.word(word)
-        else:
-            s = await self._folded(run)
-            driver = DagDriver(run, self._kit(s.spec, {}))
-            await driver.reopen(word)
-            self._drive(run, driver)
+        async with self._reopening:  # of two who try it again at once the second finds it at work
+            while driver := self._drivers.get(run):
+                try:
+                    await driver.word(word)
+                    break
+                except steer.RunOver:  # its driver is about to go
+                    if ending := self._tasks.get(run):
+                        await asyncio.wait([ending])
+            else:
+                s = await self._folded(run)
+                driver = DagDriver(run, self._kit(s.spec, {}))
+                await driver.reopen(word)
+                self._drive(run, driver)
         return Reply(run, f"{command.job or 'Everything that failed'} is done anew.")
 
     async def cancel(self, run: str, by: str, reason: str) -> bool:

@@ -17,9 +17,10 @@ from ..domain import events as ev
 from ..domain.approval import MIN_DIGEST
 from ..domain.dag import steer
 from ..domain.dag.decide import Due, Ended, Fate, decide
+from ..domain.dag.evolve import evolve
 from ..domain.dag.settle import Room, settle
 from ..domain.dag.spec import DagSpec, Job
-from ..domain.dag.state import UNDER_WAY, DagState, evolve
+from ..domain.dag.state import UNDER_WAY, DagState
 from ..domain.errors import HarnessError, SetupError
 from ..domain.events import HALTED, Event, Flow, Write
 from ..domain.inputs import Decided, Resolved
@@ -159,8 +160,8 @@ class DagDriver:
         found = [(job, job.attempts) for job in s.jobs.values() if job.state in UNDER_WAY]
         await self.replanning.resume()
         t = self.now()
-        for job, attempt in found:
-            if s.jobs.get(job.spec.id) is not job or job.attempts != attempt or self.attempts.has(job):
+        for job, begun in found:
+            if s.jobs.get(job.spec.id) is not job or job.attempts != begun or self.attempts.has(job):
                 continue
             if job.state == "retrying":
                 self._at(job.due, "due", job.spec.id, job.attempts)
@@ -366,9 +367,22 @@ class DagDriver:
     # -- words -------------------------------------------------------------------------------------------------------
 
     async def word(self, x: steer.Word) -> bool:
-        """An operator's word; False when it comes too late. Durable on return. Raises UsageError."""
+        """An operator's word; False when it comes too late. Durable on return.
+
+        Raises UsageError; RunOver when the run has ended meanwhile, also to who would try it again: that takes a new
+        driver.
+        """
         await self._loaded.wait()
-        return bool(await self.commit(lambda t: steer.steer(self.state, x, t)))
+        return bool(await self.commit(self.while_open(lambda t: steer.steer(self.state, x, t))))
+
+    def while_open(self, produce: Produce) -> Produce:
+        """It waits for what is being written, which may be the end of the run."""
+
+        def checked(t: int) -> list[Event]:
+            steer.check_open(self.state)
+            return produce(t)
+
+        return checked
 
     async def decide(self, x: Decided | Resolved) -> bool:
         """A decision on what the run itself asks; False when it no longer waits here."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..domain import events as ev
 from ..domain.dag import export
+from ..domain.dag.evolve import evolve
 from ..domain.dag.patch import Patch, check
 from ..domain.dag.spec import Job
-from ..domain.dag.state import evolve
 from ..domain.dag.steer import Propose, applied, proposal
 from ..domain.errors import HarnessError, UsageError
 from ..domain.events import Event
@@ -88,7 +88,8 @@ class Replanning:
             raise UsageError(f"The plan of {s.uid} is being changed already.", "Look at it first.")
         if s.replans >= s.spec.max_replans:
             raise UsageError(f"The planner of {s.uid} was asked {s.replans} times, as often as it may be.")
-        await self._driver.commit(lambda _: [ev.PlannerStarted(s.replans + 1, by)])
+        asked = ev.PlannerStarted(s.replans + 1, by)
+        await self._driver.commit(self._driver.while_open(lambda _: [asked]))
 
     async def edit(self, by: str, jobs: Sequence[Job], drop: Sequence[str], reason: str) -> None:
         """The operator's own change: their word is its approval. Raises UsageError."""
@@ -145,13 +146,13 @@ class Replanning:
     # -- slices, question, and what holds ----------------------------------------------------------------------------
 
     async def _propose(self, x: Propose, ended: ev.PlannerEnded | None = None) -> None:
-        """ended: goes into the append that concludes it, so that no crash comes between a planner's word and its end."""
+        """ended: goes into the append that concludes it: no crash comes between a planner's word and its end."""
         async with self._lock:
             s = self._driver.state
             if s.proposed:
                 raise UsageError(f"The plan of {s.uid} is being changed already.", "Look at it first.")
             for each in proposal(s, x):
-                await self._driver.commit(lambda _, each=each: each)  # type: ignore[misc]
+                await self._driver.commit(self._driver.while_open(lambda _, each=each: each))  # type: ignore[misc]
             await self._conclude(x.widens, ended)
 
     async def _conclude(self, widens: Sequence[str], ended: ev.PlannerEnded | None = None) -> None:

@@ -79,3 +79,7 @@ def plans(situation: Situation) -> dict[str, Any] | None:
         call = f"{__name__}:note"
         return {"add": [{"id": "added", "call": call, "risk": "idempotent", "deps": ["gate"]}], "reason": "one more"}
     return None
+
+
+def content(situation: Situation) -> None:
+    """A planner that never wants anything."""

@@ -16,13 +16,15 @@ import msgspec
 
 from harness_tui.config.paths import Paths
 from harness_tui.domain import events as ev
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.picture import DagPicture, picture
 from harness_tui.domain.dag.spec import DagSpec, Job
-from harness_tui.domain.dag.state import DagState, evolve
+from harness_tui.domain.dag.state import DagState
 from harness_tui.domain.errors import HarnessError
 from harness_tui.domain.events import Envelope
 from harness_tui.domain.messages import Answer, ModelRequest, Text, Usage
 from harness_tui.domain.money import Free
+from harness_tui.domain.seams import Clock
 from harness_tui.domain.task import ModelSpec, SandboxTable
 from harness_tui.domain.views import ApprovalRow, RunRow
 from harness_tui.engine import worlds
@@ -147,6 +149,14 @@ class Graph:
     async def resolve(self, row: ApprovalRow, word: Any) -> None:
         await self.engine.send(Resolve(row.id, row.digest, word, "op"))
 
+    def done(self) -> list[str]:
+        """Lines of what was executed, in their order."""
+        file = Path(os.environ[FILE])
+        return file.read_text().splitlines() if file.exists() else []
+
+    async def send(self, command: Any) -> str:
+        return (await self.engine.send(command)).text
+
     async def restart(self) -> None:
         await self.engine.close()
         self.engine = await Engine.open(self.engine.paths)
@@ -163,7 +173,7 @@ def sound(paths: Paths) -> None:
         for row in [each for each in views.runs.values() if each.kind == "dag"]:
             s = folded(row.id, reader.stream(row.id))
             words = Counter(job.state for job in s.jobs.values())
-            assert {w: c for w, c in row.jobs.items() if c and w != "all"} == {w: c for w, c in words.items()}, row.id
+            assert {w: c for w, c in row.jobs.items() if c and w != "all"} == dict(words), row.id
             assert row.jobs.get("all", 0) == len(s.jobs)
             assert row.ended and (s.running, s.left, s.requests, s.moot) == (0, 0, {}, [])
             assert not any(s.used.values())
@@ -173,11 +183,12 @@ def sound(paths: Paths) -> None:
 
 
 @asynccontextmanager
-async def graph(home: Paths, tmp_path: Path) -> AsyncIterator[Graph]:
-    """An engine; whatever is open at the end stays so."""
+async def graph(home: Paths, tmp_path: Path, clock: Clock | None = None) -> AsyncIterator[Graph]:
+    """An engine; whatever is open at the end stays so. Its functions leave their lines in `tmp_path/effects`."""
     workspace = tmp_path / "work"
     workspace.mkdir(exist_ok=True)
-    here = Graph(await Engine.open(home), workspace)
+    os.environ[FILE] = str(tmp_path / "effects")
+    here = Graph(await Engine.open(home, clock=clock), workspace)
     try:
         yield here
     finally:

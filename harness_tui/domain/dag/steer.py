@@ -90,13 +90,18 @@ def _job(s: DagState, ident: str) -> JobState:
     return s.jobs[ident]
 
 
-def _open(s: DagState) -> None:
+class RunOver(UsageError):
+    """A word on a run that has ended."""
+
+
+def check_open(s: DagState) -> None:
+    """Raises RunOver when the run has ended."""
     if s.finished:
-        raise UsageError(f"{s.uid} is over: {s.finished.state}.", f"Try again with: harness-tui dag retry {s.uid}")
+        raise RunOver(f"{s.uid} is over: {s.finished.state}.", f"Try again with: harness-tui dag retry {s.uid}")
 
 
 def _cancel(s: DagState, x: Cancel, t: int) -> list[Event]:
-    _open(s)
+    check_open(s)
     if not x.job:
         return [] if s.cancel else [ev.CancelRequested(x.by, x.reason)]
     if _job(s, x.job).over:
@@ -107,7 +112,7 @@ def _cancel(s: DagState, x: Cancel, t: int) -> list[Event]:
 
 
 def _pause(s: DagState, x: Pause) -> list[Event]:
-    _open(s)
+    check_open(s)
     if s.paused and not x.job:
         raise UsageError(f"{s.uid} is paused already, by {s.paused.by}.")
     if x.job:
@@ -116,7 +121,7 @@ def _pause(s: DagState, x: Pause) -> list[Event]:
 
 
 def _resume(s: DagState, x: Resume) -> list[Event]:
-    _open(s)
+    check_open(s)
     held = _job(s, x.job).held if x.job else any(job.held for job in s.jobs.values())
     if not held and (x.job or not s.paused):
         raise UsageError(f"{x.job or s.uid} is not paused.")
