@@ -168,7 +168,10 @@ class Journal:
         """The writer task: groups until closed. Whatever ends it, the thread ends with it."""
         try:
             while self._open or self._queue:
-                await self._wake.wait()
+                if not self._queue:
+                    await asyncio.sleep(0)  # whom the last group woke may lead to the next
+                if not self._queue:
+                    await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
                     await self._write_group()

@@ -32,6 +32,18 @@ class Answers:
             _, (_, freed) = self._kept.popitem(last=False)
             self._size -= freed
 
+    def at_hand(self, s: DagState, job: JobState) -> dict[str, Answer] | None:
+        """As `given`, where all of them are in memory; else None."""
+        found: dict[str, Answer] = {}
+        for dep in job.spec.deps:
+            good = s.jobs[dep].good
+            kept = self._kept.get(good.child) if good else None
+            if good is None or kept is None:
+                return None
+            self._kept.move_to_end(good.child)
+            found[dep] = kept[0]
+        return found
+
     async def given(self, s: DagState, job: JobState) -> dict[str, Answer]:
         """What a job's dependencies answered, in their order."""
         return {dep: await self.of(s.jobs[dep]) for dep in job.spec.deps}

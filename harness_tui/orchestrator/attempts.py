@@ -141,8 +141,10 @@ class Attempts:
 
     async def _call(self, job: JobState) -> None:
         s, attempt = self._state(), job.attempts
-        given = await self._answers.given(s, job)
-        prior = await self._answers.prior(s, job)
+        given = self._answers.at_hand(s, job)
+        if given is None:
+            given = await self._answers.given(s, job)
+        prior = await self._answers.prior(s, job) if job.prior else None
         value = await calls.perform(
             job.spec,
             given,

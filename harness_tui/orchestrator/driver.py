@@ -121,6 +121,8 @@ class DagDriver:
                 await self._patiently(self._resume)
                 self._loaded.set()
             while self.state.finished is None:
+                if not self._inbox:
+                    await asyncio.sleep(0)  # what the last turn began goes first, and may have ended by now
                 if self._inbox:
                     await self._patiently(self._turn)
                 else:
@@ -294,6 +296,8 @@ class DagDriver:
         s, moved = self.state, False
         for event in events:
             match event:
+                case ev.JobSucceeded():
+                    pass  # nothing; and most events are these
                 case ev.JobStarted(job=ident, attempt=attempt):
                     job = s.jobs.get(ident)
                     if job and job.attempts == attempt and job.state == "running":

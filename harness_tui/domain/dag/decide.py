@@ -106,7 +106,7 @@ def decide(s: DagState, x: Fate, t: int) -> list[Event]:
 def ended(s: DagState, job: JobState, x: Ended, t: int) -> list[Event]:
     """What an attempt's end leads to."""
     if not x.error:
-        routed = _routed(s, job, "succeeded", x, t)
+        routed = _routed(s, job, "succeeded", x, t) if x.route or job.spec.route else []
         if routed and isinstance(routed[0], ev.JobDeadLettered):  # it answered, and its answer led nowhere
             return [ev.JobFailed(x.job, routed[0].error, t, 0, x.tokens, x.usd), *routed]
         return [ev.JobSucceeded(x.job, x.result, t, x.tokens, x.usd), *routed]

@@ -25,8 +25,10 @@ class Dag:
         self.order = order
         self.dependents = dependents
         self.below: dict[str, int] = {}
+        below = self.below
         for ident in reversed(order):
-            self.below[ident] = 1 + max((self.below[each] for each in dependents[ident]), default=0)
+            after = dependents[ident]
+            below[ident] = 1 + max([below[each] for each in after]) if after else 1
 
     @classmethod
     def from_jobs(cls, jobs: Iterable[Job]) -> Dag:
@@ -43,7 +45,7 @@ class Dag:
             _check_names(job, found)
         dependents: dict[str, list[str]] = {ident: [] for ident in found}
         for job in found.values():
-            for dep in dict.fromkeys(job.deps):
+            for dep in dict.fromkeys(job.deps) if len(job.deps) > 1 else job.deps:
                 dependents[dep].append(job.id)
         return cls(found, _ordered(found, dependents), dependents)
 
@@ -80,6 +82,8 @@ def _check_names(job: Job, found: Mapping[str, Job]) -> None:
     for dep in job.deps:
         if dep not in found:
             raise UsageError(f"The job {job.id} depends on {dep}, which does not exist.", _near(dep, found))
+    if not job.route and not job.back:
+        return
     for goal in filter(None, (*(route.goto for route in job.route), job.back)):
         if goal not in found:
             raise UsageError(f"The job {job.id} may go back to {goal}, which does not exist.", _near(goal, found))
