@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..config.paths import Paths
 from ..domain.codec import WireEvent
+from ..domain.dag.evolve import evolve
 from ..domain.dag.picture import DagPicture, picture
-from ..domain.dag.state import DagState, evolve
+from ..domain.dag.state import DagState
 from ..domain.errors import SetupError, UsageError
 from ..domain.events import Envelope, root_of
 from ..domain.loop import find

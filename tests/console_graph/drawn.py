@@ -11,8 +11,9 @@ from harness_tui.console.graph.layers import Look, draw
 from harness_tui.console.graph.shape import Shape, lay_out
 from harness_tui.console.lines import Line, cells
 from harness_tui.domain import events as ev
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.spec import DagSpec, Job, Retry
-from harness_tui.domain.dag.state import DagState, evolve
+from harness_tui.domain.dag.state import DagState
 from harness_tui.domain.events import Event
 
 SECOND = 1_000_000

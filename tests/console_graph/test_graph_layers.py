@@ -8,8 +8,8 @@ from harness_tui.console.glyphs import ASCII, UNICODE
 from harness_tui.console.graph.layers import Look, draw, neighbour, where
 from harness_tui.console.graph.shape import lay_out, suggest
 from harness_tui.domain import events as ev
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.spec import Job
-from harness_tui.domain.dag.state import evolve
 from tests.workflows import epigenomics, genome, montage
 
 from .drawn import CRITICAL, SECOND, job, layers, mock_up, planned, text

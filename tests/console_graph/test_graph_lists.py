@@ -14,8 +14,8 @@ from harness_tui.console.graph.outline import draw_outline, rows
 from harness_tui.console.graph.shape import suggest
 from harness_tui.console.lines import width_of
 from harness_tui.domain import events as ev
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.spec import Job, Retry
-from harness_tui.domain.dag.state import evolve
 from tests.workflows import montage
 
 from .drawn import CRITICAL, MOCK_UP, SECOND, job, mock_up, planned, text

@@ -8,10 +8,11 @@ from harness_tui.console.intents import AnalyseDag, FetchAttempt, FetchDag, LayD
 from harness_tui.console.stores.dags import Attempt, own
 from harness_tui.domain import events as ev
 from harness_tui.domain.dag import decide, steer
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.picture import DagPicture, picture, restore
 from harness_tui.domain.dag.settle import Room, settle
 from harness_tui.domain.dag.spec import DagSpec, Job, Retry
-from harness_tui.domain.dag.state import DagState, evolve
+from harness_tui.domain.dag.state import DagState
 from harness_tui.domain.events import Envelope, Event, Fact
 from harness_tui.domain.messages import Usage
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from harness_tui.console.graph.shape import Shape
 from harness_tui.console.stores.dags import KEPT, REST, SMALL, Dags, Graph, frozen, own
 from harness_tui.domain import events as ev
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.picture import DagPicture, picture, restore
-from harness_tui.domain.dag.state import DagState, evolve
+from harness_tui.domain.dag.state import DagState
 from harness_tui.domain.dag.steer import Cancel
 from harness_tui.domain.events import Envelope
 

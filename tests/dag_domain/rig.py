@@ -12,10 +12,11 @@ from harness_tui.domain import events as ev
 from harness_tui.domain.codec import decode as decode_event
 from harness_tui.domain.codec import encode as encode_event
 from harness_tui.domain.dag.decide import Due, Ended, Fate, Waits, decide
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.picture import DagPicture, picture, restore
 from harness_tui.domain.dag.settle import Room, settle
 from harness_tui.domain.dag.spec import DagSpec, Job
-from harness_tui.domain.dag.state import HOLDING, DagState, evolve
+from harness_tui.domain.dag.state import HOLDING, DagState
 from harness_tui.domain.dag.steer import Propose, Word, applied, expired, proposal, steer
 from harness_tui.domain.events import Envelope, Event
 from harness_tui.domain.fold import Views

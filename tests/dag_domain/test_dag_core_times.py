@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from harness_tui.domain import events as ev
 from harness_tui.domain.dag.analysis import analyse
 from harness_tui.domain.dag.decide import Ended, decide
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.patch import Patch, check
 from harness_tui.domain.dag.settle import Room, settle
 from harness_tui.domain.dag.spec import Job
-from harness_tui.domain.dag.state import DagState, evolve
+from harness_tui.domain.dag.state import DagState
 from tests.workflows import blast, cybershake, epigenomics, genome, montage, seismology
 
 from .rig import Rig, seen

@@ -14,9 +14,10 @@ from harness_tui.config.paths import Paths
 from harness_tui.config.vault import Stores
 from harness_tui.domain import events as ev
 from harness_tui.domain import inputs as inp
+from harness_tui.domain.dag.evolve import evolve
 from harness_tui.domain.dag.settle import Room, settle
 from harness_tui.domain.dag.spec import DagSpec, Job
-from harness_tui.domain.dag.state import DagState, JobState, evolve
+from harness_tui.domain.dag.state import DagState, JobState
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.events import Envelope, RunStarted, Write
 from harness_tui.domain.ledger import Ledger

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec.structs import replace
 
 from ...domain import events as ev
+from ...domain.dag.evolve import evolve
 from ...domain.dag.picture import DagPicture
 from ...domain.dag.spec import Job
-from ...domain.dag.state import DagState, JobState, evolve
+from ...domain.dag.state import DagState, JobState
 from ...domain.errors import UsageError
 from ...domain.events import Envelope
 

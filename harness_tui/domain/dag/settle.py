@@ -10,7 +10,8 @@ from .. import events as ev
 from ..events import Event
 from ..money import from_usd
 from .decide import inputs_of
-from .state import DagState, JobState, evolve
+from .evolve import evolve
+from .state import DagState, JobState
 
 BATCH = 1024
 """Starts in one go: a wide graph must not become one endless transaction."""
