@@ -166,7 +166,8 @@ class Replanning:
         drop = set(s.proposed.drop) if s.proposed else set()
         fresh = {job.id: job for job in s.staged}
         after = [*(fresh.pop(job.id, job) for job in before if job.id not in drop), *fresh.values()]
-        paper = await kit.blobs.put(export.diff_text(before, after, PLANNER).encode(), kind="plan")
+        by = s.proposed.by if s.proposed else PLANNER
+        paper = await kit.blobs.put(export.diff_text(before, after, by).encode(), kind="plan")
         request = asking.plan(s, widens, kit.approval_id(), kit.clock.now(), paper)
         await driver.commit(lambda _: [request, *also])
 

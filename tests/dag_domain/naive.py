@@ -220,7 +220,6 @@ class Naive:
             self.word[job.id], self.tries[job.id], self.visits[job.id] = "todo", 0, 1
             self.feedback[job.id] = self.cause[job.id] = ""
             self.anew.discard(job.id)
-            self.held.discard(job.id)
         for table in (self.word, self.tries, self.visits, self.feedback, self.cause, self.due, self.good, self.given):
             for ident in drop:
                 table.pop(ident, None)  # type: ignore[attr-defined]

@@ -117,17 +117,18 @@ def test_a_preview_refuses_what_trying_again_would() -> None:
 # -- the trace ------------------------------------------------------------------------------------------------------
 
 KINDS = [k for _, k in inspect.getmembers(of_dags, inspect.isclass) if issubclass(k, Event) and k is not Event]
-SILENT = {ev.JobsPlanned, ev.JobDue}
-"""What was proposed, and that it is tried again, is told before."""
+SILENT = {ev.JobsPlanned, ev.JobDue, ev.TaskStarted}
+"""What was proposed, that it is tried again, and that it has begun, is told before."""
 LINES: list[tuple[ev.Event, str, str]] = [
     (ev.JobStarted("fetch-a", 1, "i", 0), "run", "fetch-a started"),
-    (ev.JobFailed("fetch-a", "exit 1", SECOND, 5 * SECOND), "retry", "fetch-a: tried again in 4.0 s: exit 1"),
+    (ev.JobFailed("fetch-a", "exit 1", SECOND, 5 * SECOND, tries=1, of=3), "retry", "fetch-a: try 2 of 3 in 4.0 s: exit 1"),
     (ev.JobFailed("fetch-a", "exit 1", SECOND), "fail", "fetch-a failed: exit 1"),
     (ev.JobsCancelled(("b", "x"), "a is dead", 0), "cancel", "b cancelled: a is dead (+1 more)"),
-    (ev.PatchProposed(2, "planner", 2, ("a",)), "note", "planner wants another plan: 2 jobs in, 1 out"),
-    (ev.PatchProposed(2, "planner", 1, (), ("why",)), "ask", "planner wants another plan: 1 job in  WIDENS: why"),
+    (ev.PatchProposed(2, "planner", 2, ("a",)), "note", "planner wants another plan: +2 -1 ~0"),
+    (ev.PatchProposed(2, "planner", 1, (), ("why",)), "ask", "planner wants another plan: +1 -0 ~0  WIDENS: why"),
     (ev.PlanApplied(2, "d" * 64, 9), "done", "plan 2 holds: 9 jobs  (digest dddddddddddd)"),
-    (ev.JobsReset("draft", ("draft", "r"), "review", "shorter", True), "retry", "back to draft, says review: shorter"),
+    (ev.JobsReset("draft", ("draft", "r"), "review", "shorter", True, visits=2, of=5), "retry",
+     "back to draft (visit 2 of 5), says review: shorter"),
     (ev.JobsReset("a", ("a", "b"), "operator:ada"), "retry", "a and what follows (1) is done anew, says operator:ada"),
     (ev.JobWaits("a", "approval", 0, "A-1"), "ask", "a waits for A-1"),
     (ev.JobWaits("a", "in_doubt", 0, "A-1"), "doubt", "a is IN DOUBT, waits for A-1"),

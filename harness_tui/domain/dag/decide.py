@@ -116,7 +116,9 @@ def ended(s: DagState, job: JobState, x: Ended, t: int) -> list[Event]:
         return [failed, dead_letter, ev.RunStopped(x.job, x.exhausted, ok=False)]
     again = not x.final and job.tries < job.spec.retry.attempts
     due = max(1, t + int(delay(job.spec.retry, job.tries, f"{s.uid}/{x.job}#{x.attempt}") * 1_000_000)) if again else 0
-    failed = ev.JobFailed(x.job, _short(x.error), t, due, x.tokens, x.usd)
+    failed = ev.JobFailed(
+        x.job, _short(x.error), t, due, x.tokens, x.usd, job.tries if due else 0, job.spec.retry.attempts if due else 0
+    )
     if again:
         return [failed]
     routed = _routed(s, job, "failed", x, t)
@@ -181,7 +183,9 @@ def reset(
 ) -> ev.JobsReset:
     """`target` is done anew, and with it these jobs."""
     again = tuple(jobs)
-    return ev.JobsReset(target, again, by, feedback, visit, undone(s, again))
+    known = s.jobs[target]
+    count, of = (known.visits + 1, known.spec.visits) if visit else (0, 0)
+    return ev.JobsReset(target, again, by, feedback, visit, undone(s, again), count, of)
 
 
 def undone(s: DagState, jobs: Iterable[str]) -> dict[str, int]:

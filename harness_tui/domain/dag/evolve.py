@@ -222,16 +222,18 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
         gone = s.jobs.pop(ident)
         _enter(s, gone, "cancelled")
         _settle(s, gone)
+        s.gone[ident] = gone.attempts
     for job in s.staged:
         known = s.jobs.get(job.id)
         s.planned += known is None
         fresh = JobState(job, by=patch.by, index=known.index if known else s.planned)
-        fresh.digest = job_digest(job)
+        fresh.digest, fresh.attempts = job_digest(job), s.gone.pop(job.id, 0)
         if known:
             _enter(s, known, "pending")
             _settle(s, known)
             fresh.attempts, fresh.children, fresh.good = known.attempts, known.children, known.good
             fresh.tokens, fresh.usd, fresh.bars = known.tokens, known.usd, known.bars
+            fresh.held = known.held
             s.left -= 1
         s.left += 1
         s.jobs[job.id] = fresh

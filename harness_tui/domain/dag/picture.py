@@ -30,6 +30,7 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
     planner_by: str = ""
     planner_done: bool = False
     planner_error: str = ""
+    gone: dict[str, int] = {}
     proposed: ev.PatchProposed | None = None
     staged: tuple[Job, ...] = ()
     moot: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class DagPicture(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _SAME = (
     *("seq", "spec", "t", "digest", "plans", "planned", "replans", "planning", "planner", "planner_by"),
-    *("planner_done", "planner_error"),
+    *("planner_done", "planner_error", "gone"),
     *("proposed", "asked", "refused", "paused", "stopped", "cancel", "finished"),
 )
 
@@ -70,7 +71,7 @@ def restore(p: DagPicture) -> DagState:
         setattr(s, name, getattr(p, name))
     s.jobs = {job.spec.id: job for job in p.jobs}
     s.dag = Dag.from_jobs(job.spec for job in p.jobs)
-    s.staged, s.patches = list(p.staged), list(p.patches)
+    s.staged, s.patches, s.gone = list(p.staged), list(p.patches), dict(p.gone)
     for ident, job in s.jobs.items():
         s.left += not job.over
         s.running += job.state == "running"

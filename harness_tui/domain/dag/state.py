@@ -107,6 +107,8 @@ class DagState:
         proposed, staged: a change of the plan on its way, and its jobs so far; `asked` the request about it, or "".
         replans: changes the planner was asked for; `planning`: it is at work; `planner` its run.
         digest: of the plan that holds.
+        gone: attempts of jobs that were taken out: one of the same id that comes later goes on counting, since the
+            streams of those are there.
         paused: why nothing starts, or None.
         running: attempts that hold a slot; `used` what these and the waiting ones take of each resource.
         ready: heap of (-jobs below, index, id); entries of jobs that are no longer ready are skipped.
@@ -137,6 +139,7 @@ class DagState:
         self.planner_by = ""
         self.planner_done = False
         self.planner_error = ""
+        self.gone: dict[str, int] = {}
         self.refused: ev.PlanRefused | None = None
         self.digest = ""
         self.patches: list[tuple[ev.PatchProposed, tuple[str, ...]]] = []

@@ -10,7 +10,7 @@ from ..events import Event
 from ..inputs import Decided, Resolved
 from .decide import dead, reset, reset_of, sent_back, undone
 from .spec import SLICE, Job, answer_digest, plan_digest
-from .state import DagState, JobState
+from .state import UNDER_WAY, DagState, JobState
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -204,7 +204,8 @@ def _resolved(s: DagState, x: Resolved, t: int) -> list[Event]:
 def proposal(s: DagState, x: Propose) -> list[list[Event]]:
     """A change of the plan in slices, an append each: the last one applies it unless it widens."""
     number = 0 if not s.plans else s.plans
-    head = ev.PatchProposed(number, x.by, len(x.jobs), x.drop, x.widens, x.reason)
+    replaced = sum(job.id in s.jobs for job in x.jobs)
+    head = ev.PatchProposed(number, x.by, len(x.jobs), x.drop, x.widens, x.reason, replaced)
     slices = [x.jobs[at : at + SLICE] for at in range(0, len(x.jobs), SLICE)] or [()]
     out: list[list[Event]] = [[ev.JobsPlanned(each)] if each else [] for each in slices]
     out[0].insert(0, head)
@@ -230,8 +231,16 @@ def applied(s: DagState) -> list[Event]:
     return [*out, ev.PlanApplied(patch.number, plan_digest([*whole.values()]), len(whole), undone(s, patch.drop))]
 
 
+def _begun(s: DagState) -> str:
+    """A job that what is proposed would replace or drop, and that is at work or over by now: it was not when asked."""
+    drop = s.proposed.drop if s.proposed else ()
+    touched = (*drop, *(job.id for job in s.staged if job.id in s.jobs))
+    return next((ident for ident in touched if s.jobs[ident].state in (*UNDER_WAY, "succeeded")), "")
+
+
 def _plan_decided(s: DagState, x: Decided) -> list[Event]:
-    if x.decision == "approved":
-        return applied(s)
     number = s.proposed.number if s.proposed else 0
+    if x.decision == "approved":
+        begun = _begun(s)
+        return [ev.PlanRefused(number, "", f"{begun} has begun since this was asked")] if begun else applied(s)
     return [ev.PlanRefused(number, x.by, x.reason or x.decision.replace("_", " "))]

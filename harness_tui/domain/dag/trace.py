@@ -32,24 +32,22 @@ def _of_job(event: ev.Event) -> tuple[str, str] | None:
             return "done", f"{job} succeeded"
         case ev.JobReused(job=job, tokens=tokens):
             return "done", f"{job}: its earlier answer stands" + (f", {tokens:,} tok saved" if tokens else "")
-        case ev.JobFailed(job=job, error=error, t=t, due=due) if due:
-            return "retry", f"{job}: tried again in {max(0, due - t) / 1_000_000:.1f} s: {error}"
+        case ev.JobFailed(job=job, error=error, t=t, due=due, tries=tries, of=of) if due:
+            return "retry", f"{job}: try {tries + 1} of {of} in {max(0, due - t) / 1_000_000:.1f} s: {error}"
         case ev.JobFailed(job=job, error=error):
             return "fail", f"{job} failed: {error}"
         case ev.JobDeadLettered(job=job, error=error):
             return "fail", f"{job} is dead: {error}"
         case ev.JobsCancelled(jobs=jobs, reason=reason) if jobs:
             return "cancel", f"{jobs[0]} cancelled: {reason}" + (f" (+{len(jobs) - 1} more)" if len(jobs) > 1 else "")
-        case ev.JobsReset(target=target, jobs=jobs, by=by, feedback=feedback, visit=visit):
+        case ev.JobsReset(target=target, jobs=jobs, by=by, feedback=feedback, visits=visits, of=of):
             said = f": {feedback}" if feedback else ""
-            if visit:
-                return "retry", f"back to {target}, says {by}{said}"
+            if visits:
+                return "retry", f"back to {target} (visit {visits} of {of}), says {by}{said}"
             more = f" and what follows ({len(jobs) - 1})" if len(jobs) > 1 else ""
             return "retry", f"{target}{more} is done anew, says {by}{said}"
-        case ev.TaskStarted(kind=kind):
-            return "run", f"{kind} at work"
-        case ev.TaskFinished(error=error):
-            return ("fail", error) if error else ("done", "answered")
+        case ev.TaskFinished(value=value, error="") if value is not None:
+            return "note", f"answered {value}"
         case _:
             return None
 
@@ -58,9 +56,8 @@ def _of_plan(event: ev.Event) -> tuple[str, str] | None:
     match event:
         case ev.PatchProposed(number=0, by=by, size=size):
             return "note", f"{_jobs(size)} planned by {by}"
-        case ev.PatchProposed(by=by, size=size, drop=drop, widens=widens, reason=reason):
-            changes = [f"{_jobs(size)} in" if size else "", f"{len(drop)} out" if drop else ""]
-            what = ", ".join(filter(None, changes)) or "nothing"
+        case ev.PatchProposed(by=by, size=size, drop=drop, widens=widens, reason=reason, replaced=replaced):
+            what = f"+{size - replaced} -{len(drop)} ~{replaced}"
             wider = f"  WIDENS: {'; '.join(widens)}" if widens else ""
             return "ask" if widens else "note", f"{by} wants another plan: {what}" + _colon(reason) + wider
         case ev.PlanApplied(number=number, size=size, digest=digest) if number:

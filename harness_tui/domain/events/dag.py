@@ -27,7 +27,7 @@ class PatchProposed(Event, frozen=True):
         number: 0 = the first plan.
         by: operator | planner, with a name behind a colon where there is one (`operator:ada@pts/1`).
         drop: ids to take out.
-        size: how many jobs follow.
+        size: how many jobs follow; `replaced` of them are there already.
         widens: why it must be approved, a sentence each; () = it applies.
     """
 
@@ -37,6 +37,7 @@ class PatchProposed(Event, frozen=True):
     drop: tuple[str, ...] = ()
     widens: tuple[str, ...] = ()
     reason: str = ""
+    replaced: int = 0
 
 
 class JobsPlanned(Event, frozen=True):
@@ -136,7 +137,7 @@ class JobSucceeded(Event, frozen=True):
 
 
 class JobFailed(Event, frozen=True):
-    """An attempt failed. `due`: when it is tried again, in `t`; 0 = it is not."""
+    """An attempt failed. `due`: when it is tried again, in `t`; 0 = it is not. `tries` it had, `of` how many."""
 
     job: str
     error: str
@@ -144,6 +145,8 @@ class JobFailed(Event, frozen=True):
     due: int = 0
     tokens: int = 0
     usd: int | None = 0
+    tries: int = 0
+    of: int = 0
 
 
 class JobDue(Event, frozen=True):
@@ -187,7 +190,7 @@ class JobsReset(Event, frozen=True):
         jobs: `target` and what follows from it; `undone`: how many of them had ended with which word.
         by: the job whose answer led back, or who wanted it (`operator:...`).
         feedback: what `target` is told beside its last answer.
-        visit: it counts against the job's visits: a route led here.
+        visit: it counts against the job's visits: a route led here, for the time `visits` of at most `of`.
     """
 
     target: str
@@ -196,6 +199,8 @@ class JobsReset(Event, frozen=True):
     feedback: str = ""
     visit: bool = False
     undone: dict[str, int] = {}
+    visits: int = 0
+    of: int = 0
 
 
 class RunStopped(Event, frozen=True):
