@@ -167,7 +167,7 @@ def outcome(job: JobState, row: RunRow, events: Sequence[Envelope]) -> Outcome:
     if row.state == "cancelled" or row.stopped_by in ("denied", "expired"):
         return Outcome(row.reason or said or row.state, final=True)
     if row.stopped_by == "budget":
-        return Outcome(row.error or row.reason, final=True, exhausted=_exhausted(row.parent, events))
+        return Outcome(row.error or row.reason, final=True, exhausted=_exhausted(job, row, events))
     code = f" (exit {row.exit})" if row.exit > 1 else ""
     return Outcome((said or "it failed") + code)
 
@@ -190,15 +190,21 @@ def _failed(text: str) -> str:
     return f"{first[:TAIL]}: {rest if len(rest) <= TAIL else f'...{rest[-TAIL:]}'}"
 
 
-def _exhausted(dag: str, events: Iterable[Envelope]) -> str:
-    """What ran out, if it was the graph's run or the day; an attempt's own limit is its own affair."""
+def _exhausted(job: JobState, row: RunRow, events: Iterable[Envelope]) -> str:
+    """What ran out, if it was the graph's run or the day; an attempt's own limit is its own affair.
+
+    Where the job declares none, and its attempt has less than any run has, that is the graph's limit.
+    """
+    dag = row.parent
+    given = not job.spec.budget.tokens and 0 < row.budget_tokens < DEFAULT_TOKENS
+    of_graph = {f"run:{dag}"} | ({f"run:{row.id}"} if given else set())
     for envelope in events:
         x = envelope.event
         if not isinstance(x, ev.BudgetExhausted) or x.unit == "price":
             continue
-        if x.scope != f"run:{dag}" and not x.scope.startswith("day:"):
+        if x.scope not in of_graph and not x.scope.startswith("day:"):
             continue
-        whose = dag if x.scope == f"run:{dag}" else "the day"
+        whose = dag if x.scope in of_graph else "the day"
         if x.unit == "usd":
             asked, left, limit = (dollars(each) for each in (x.asked, max(0, x.limit - x.spent), x.limit))
         else:
