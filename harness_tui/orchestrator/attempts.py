@@ -49,6 +49,8 @@ class Attempts:
         self._tell = tell
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._runs: dict[Key, str] = {}
+        self._starting: set[Key] = set()
+        """Whose agent run is being written down: a cancel in between would leave one that nobody knows of."""
         self._said: dict[Key, Waits | Went] = {}
         self._loose: set[asyncio.Task[Any]] = set()
 
@@ -92,15 +94,17 @@ class Attempts:
 
     def stop_stale(self) -> None:
         """End attempts whose job has moved on. An agent run is asked to end, and may finish what it has begun."""
-        jobs = self._state().jobs
         for key, task in list(self._tasks.items()):
-            job = jobs.get(key[0])
-            if job and job.attempts == key[1] and job.state in ("running", "waiting"):
+            if not self._stale(key):
                 continue
             if key in self._runs:
                 self._apart(self._kit.runs.cancel(self._runs[key], "the graph", STOPPED))
-            else:
+            elif key not in self._starting:
                 task.cancel()
+
+    def _stale(self, key: Key) -> bool:
+        job = self._state().jobs.get(key[0])
+        return not (job and job.attempts == key[1] and job.state in ("running", "waiting"))
 
     async def close(self) -> None:
         """Leave all of them where they are."""
@@ -187,6 +191,8 @@ class Attempts:
             run = there.id if there else await self._started(s, job)
             self._tell(Bound(*key, run))
         self._runs[key] = run
+        if self._stale(key):
+            await self._kit.runs.cancel(run, "the graph", STOPPED)
         self._kit.runs.watch(run, lambda row: self._saw(key, row))
         row = await self._kit.runs.ended(run)
         told = work.outcome(job, row, await self._kit.runs.events(run))
@@ -210,7 +216,13 @@ class Attempts:
     async def _started(self, s: DagState, job: JobState) -> str:
         given = await self._answers.given(s, job)
         prior = await self._answers.prior(s, job)
-        return await self._kit.runs.start(await work.run_spec(s, job, list(given.values()), self._kit, prior=prior))
+        spec = await work.run_spec(s, job, list(given.values()), self._kit, prior=prior)
+        key = (job.spec.id, job.attempts)
+        self._starting.add(key)
+        try:
+            return await self._kit.runs.start(spec)
+        finally:
+            self._starting.discard(key)
 
     def _saw(self, key: Key, row: RunRow) -> None:
         """A change of an agent run's row: it waits for somebody, or goes on."""

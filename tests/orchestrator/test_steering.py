@@ -15,7 +15,7 @@ from harness_tui.domain.dag.spec import Job, Limits, Retry
 from harness_tui.domain.errors import UsageError
 from harness_tui.domain.messages import ModelRequest
 from harness_tui.engine import worlds
-from harness_tui.engine.supervisor import Supervisor
+from harness_tui.journal.journal import Journal
 from harness_tui.port.commands import (
     CancelAll,
     CancelJob,
@@ -118,27 +118,18 @@ async def test_a_cancelled_run_ends_with_everything_under_it(home: Paths, tmp_pa
 async def test_an_agent_that_is_cancelled_while_it_starts_does_not_stay(
     home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The word comes while its run is being written down."""
-    start, starting = Supervisor.start, asyncio.Event()
+    """The word comes when its run is written down and not driven yet."""
+    append = Journal.append
 
-    async def slowly(self: Any, *args: Any, **named: Any) -> None:
-        starting.set()
-        append = self._journal.append
+    async def slowly(journal: Journal, writes: Any, *more: Any, **named: Any) -> Any:
+        done = await append(journal, writes, *more, **named)
+        if any(isinstance(event, ev.RunStarted) for write in writes for event in write.events):
+            await until(lambda: here.job("agent").state == "cancelled")
+        return done
 
-        async def late(writes: Any, *more: Any) -> Any:
-            done = await append(writes, *more)
-            await asyncio.sleep(0.1)
-            return done
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self._journal, "append", late)
-            await start(self, *args, **named)
-
-    monkeypatch.setattr(Supervisor, "start", slowly)
+    monkeypatch.setattr(Journal, "append", slowly)
     async with graph(home, tmp_path) as here:
         uid = await here.start(thinks("agent"), Job("gate", gate="Go?"))
-        async with asyncio.timeout(60):
-            await starting.wait()
         await until(lambda: "agent#1" in here.children)
         await here.send(CancelJob(uid, "agent", "ada"))
         await until(lambda: not here.children["agent#1"].open)
