@@ -83,3 +83,24 @@ def plans(situation: Situation) -> dict[str, Any] | None:
 
 def content(situation: Situation) -> None:
     """A planner that never wants anything."""
+
+
+def wants_more(situation: Situation) -> dict[str, Any] | None:
+    """A planner that wants, once, what nobody approved."""
+    if "wider" in situation.jobs or situation.replans < 7:
+        return None
+    return {"add": [{"id": "wider", "call": f"{__name__}:draft"}], "reason": "it may be of use"}
+
+
+def never_content(situation: Situation) -> dict[str, Any]:
+    """A planner that always adds one more of what is there."""
+    job = {"id": f"more{situation.replans}", "call": f"{__name__}:note", "risk": "idempotent"}
+    return {"add": [job]}
+
+
+def meddles(situation: Situation) -> dict[str, Any] | None:
+    """A planner that would replace what the operator has put there."""
+    if situation.replans < 7:
+        return None
+    call = f"{__name__}:note"
+    return {"replace": [{"id": "mine", "call": call, "risk": "idempotent", "title": "changed", "deps": ["gate"]}]}
