@@ -49,10 +49,8 @@ class Append:
         """(kind, body) of every event, in the order of the writes."""
         self.power = False
         for write in writes:
-            for event in write.events:
-                self.encoded.append(encode(event))
-                if needs_power(event):
-                    self.power = True
+            self.encoded += map(encode, write.events)
+            self.power = self.power or any(map(needs_power, write.events))
         self.envelopes: list[Envelope] = []
         self.done = done
 

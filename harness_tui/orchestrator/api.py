@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..agent.functions import load
 from ..agent.loop import World
 from ..config.clock import SystemClock
@@ -41,8 +43,7 @@ Approve = Callable[[ApprovalRow], bool]
 """Decides one request; it sees what a card shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobReport:
+class JobReport(msgspec.Struct, frozen=True):
     """One job: states as in `dag run --output-format json`, times in seconds since the run's start."""
 
     state: str
@@ -200,7 +201,7 @@ class _Process:
 
     def _heard(self, batch: list[Envelope]) -> None:
         for envelope in batch:
-            if isinstance(envelope.event, ApprovalRequested):
+            if type(envelope.event) is ApprovalRequested:
                 row = self.journal.views.approvals[envelope.event.id]
                 yes = bool(self._own.approve and self._own.approve(row))
                 reason = "" if self._own.approve else "no approve callback was given"

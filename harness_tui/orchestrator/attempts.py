@@ -47,6 +47,7 @@ class Attempts:
         self._kit = kit
         self._answers = answers
         self._tell = tell
+        self._loop = asyncio.get_running_loop()  # kept: asking for it is a system call each time
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._runs: dict[Key, str] = {}
         self._starting: set[Key] = set()
@@ -84,7 +85,7 @@ class Attempts:
 
     def _spawn(self, job: JobState, doing: Coroutine[Any, Any, None]) -> None:
         key = (job.spec.id, job.attempts)
-        self._tasks[key] = asyncio.create_task(self._guarded(job, key, doing))
+        self._tasks[key] = self._loop.create_task(self._guarded(job, key, doing))
 
     def ended(self, key: Key) -> None:
         """Its end is an input by now: it is no longer at work."""

@@ -187,7 +187,10 @@ def _place(shape: _Shape, arguments: Mapping[str, Any]) -> str | None:
     """The parameter that takes the inputs, "" = the first by position, None = none is free."""
     if not arguments:
         return shape.names[0]
-    return next((each for each in shape.names if each not in arguments), None)
+    for each in shape.names:
+        if each not in arguments:
+            return each
+    return None
 
 
 async def _call(

@@ -92,6 +92,8 @@ def _went(s: DagState, x: ev.JobWent) -> None:
 
 
 def _settle(s: DagState, job: JobState) -> None:
+    if not job.waits:
+        return
     if s.requests.pop(job.approval, None) is not None:
         s.moot.append(job.approval)
     job.waits, job.approval, job.until = "", "", 0
@@ -105,7 +107,8 @@ def _pay(job: JobState, tokens: int, usd: int | None) -> None:
 def _succeeded(s: DagState, x: ev.JobSucceeded) -> None:
     job = s.jobs[x.job]
     s.t = x.t
-    _pay(job, x.tokens, x.usd)
+    if x.tokens or x.usd != 0:
+        _pay(job, x.tokens, x.usd)
     job.good = Good(job.inputs, x.result, job.child, job.tokens, job.usd)
     _done(s, job, x.t)
 
@@ -191,7 +194,7 @@ def _await(s: DagState, jobs: tuple[str, ...]) -> None:
     """Count what jobs wait for; those that wait for nothing are ready."""
     for ident in jobs:
         job = s.jobs[ident]
-        job.unmet = sum(s.jobs[dep].state != "succeeded" for dep in set(job.spec.deps))
+        job.unmet = sum([s.jobs[dep].state != "succeeded" for dep in set(job.spec.deps)])
         if job.state == "pending" and not job.unmet:
             _enter(s, job, "ready")
 

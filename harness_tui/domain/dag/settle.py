@@ -120,11 +120,12 @@ def _begin(s: DagState, t: int, room: Room, came: dict[str, str]) -> tuple[list[
         if job is None or job.state != "ready" or job.held or entry[2] in seen:
             continue
         seen.add(entry[2])
-        if lacks := _lacks(s, job, taken):
+        uses = job.spec.uses
+        if uses and (lacks := _lacks(s, job, taken)):
             heapq.heappush(s.parked.setdefault(lacks, []), entry)
             moved = moved or came.get(entry[2], lacks) != lacks
             continue
-        if not _affords(job, room):
+        if s.budgeted and not _affords(job, room):
             later.append(entry)
             moved = moved or entry[2] in came
             continue
@@ -134,7 +135,7 @@ def _begin(s: DagState, t: int, room: Room, came: dict[str, str]) -> tuple[list[
             continue
         out.append(ev.JobStarted(entry[2], job.attempts + 1, inputs, t))
         free -= 1
-        for name, amount in job.spec.uses.items():
+        for name, amount in uses.items():
             taken[name] = taken.get(name, 0) + amount
     for entry in later:
         heapq.heappush(s.ready, entry)
