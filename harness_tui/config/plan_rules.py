@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..domain.dag.spec import AGENT_KINDS, KINDS, Job, Kind, Limits, PlannerSpec, Retry, Route
+from ..domain.dag.spec import AGENT_KINDS, ID_FORM, JOB_ID, KINDS, Job, Kind, Limits, PlannerSpec, Retry, Route
 from ..domain.safetext import clip
 from ..domain.task import SandboxTable, TaskFile
 from . import task_rules
@@ -19,7 +19,6 @@ from .toml_lines import Step
 from .toml_schema import Problem, nearest
 
 MOST_JOBS = 50_000
-LONGEST_ID = 400
 """Characters: published graphs of genomics name a task by its whole path and a number of 90 digits."""
 MOST_AT_ONCE = 10_000
 MOST_TIMES = 1_000
@@ -29,7 +28,6 @@ LONGEST = 366 * 86_400.0
 DEEPEST = 32
 """Levels of nesting in a job's arguments."""
 
-_ID = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.:-]{{0,{LONGEST_ID - 1}}}", re.ASCII)
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _OWNERS: dict[str, frozenset[str]] = {
@@ -76,9 +74,8 @@ def job_problems(jobs: Sequence[Job], known: Known) -> Iterator[Problem]:
 
 
 def _job(job: Job, known: Known) -> Iterator[Problem]:
-    if not _ID.fullmatch(job.id):
-        form = f"letters, digits, _ . : and -, {LONGEST_ID} at most, and begin with a letter or digit"
-        text = f'"id" must be {form}, not {_quoted(job.id)}'
+    if not JOB_ID.fullmatch(job.id):
+        text = f'"id" must be {ID_FORM}, not {_quoted(job.id)}'
         yield Problem(("id",), text)
         return
     kind = _kind(job)

@@ -12,7 +12,7 @@ from ..port.commands import CancelJob, PauseDag, ResumeDag, RetryDag
 from .intents import Intent, Send
 from .panes import dag_attempts, dags
 from .panes.overlays import Overlay
-from .stores.dags import Graph, patch_of, request_of
+from .stores.dags import Graph, any_request, patch_of, request_of
 from .stores.filter import Filter
 from .stores.prompt import Prompt
 
@@ -144,9 +144,9 @@ def cancel(m: Model) -> bool:
 
 def _gate(m: Model, row: RunRow, graph: Graph, s: DagState) -> None:
     """Go to the request in 4, where alone it is decided, armed as ever."""
-    ident = request_of(s, graph.cursor)
+    ident = request_of(s, graph.cursor) or any_request(s)
     if not ident:
-        m.notice("Nothing here waits for you." if graph.cursor or not row.waits else "Put the cursor on what asks: ?")
+        m.notice("Nothing here waits for you.")
     elif ident not in m.world.views.approvals:
         shown = safe_clip(ident, 20)
         m.notice(f"{shown} is not in memory: harness-tui approvals show {shown}")

@@ -22,7 +22,7 @@ def gate(s: DagState, job: JobState, given: Iterable[Answer], ident: str, now: i
     facts += [Fact("question", spec.gate or ""), Fact("job", spec.id)]
     held = s.dag.after((spec.id,))
     facts.append(Fact("holds up", f"{len(held)} job{'s' if len(held) != 1 else ''}"))
-    facts += [Fact(f"answer of {each.job}", _head(each.text)) for each in given]
+    facts += [Fact("answer", f"{each.job}: {_head(each.text)}") for each in given if each.value is not None]
     if job.feedback:
         facts.append(Fact("came back", job.feedback))
     arguments = {"job": spec.id, "gate": spec.gate, "inputs": job.inputs}

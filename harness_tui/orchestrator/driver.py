@@ -18,6 +18,7 @@ from ..domain.approval import MIN_DIGEST
 from ..domain.dag import steer
 from ..domain.dag.decide import Due, Ended, Fate, decide
 from ..domain.dag.evolve import evolve
+from ..domain.dag.graph import check_id
 from ..domain.dag.settle import Room, settle
 from ..domain.dag.spec import DagSpec, Job
 from ..domain.dag.state import UNDER_WAY, DagState
@@ -73,7 +74,9 @@ class DagDriver:
             await self._fold()
 
     async def begin(self, spec: DagSpec, jobs: tuple[Job, ...], may: dict[str, str]) -> None:
-        """Write a new run and its plan, in slices; the last one applies it. Raises SetupError when the disk refuses."""
+        """Write a new run and its plan, in slices; the last one applies it. Raises UsageError, SetupError."""
+        for job in jobs:
+            check_id(job.id)
         s = self.state
         slices = steer.proposal(s, steer.Propose("operator", jobs))
         slices[0].insert(0, ev.DagStarted(spec, may))

@@ -63,6 +63,7 @@ class Situation(msgspec.Struct, frozen=True):
         asked: who wanted a plan: "drain" (nothing was left to do), or an operator.
         replans: how often the plan may still be changed, this time not counted.
         tokens, usd: what the run may still spend; None = no limit.
+        refused: why the last change of the plan was not to be, or "".
     """
 
     run: str
@@ -72,6 +73,7 @@ class Situation(msgspec.Struct, frozen=True):
     replans: int = 0
     tokens: int | None = None
     usd: float | None = None
+    refused: str = ""
 
 
 # -- a function ------------------------------------------------------------------------------------------------------
@@ -94,11 +96,18 @@ async def call(s: DagState, kit: DagKit, answers: Answers) -> Patch:
         )
     usd = None if room.usd is None else room.usd / 1_000_000_000
     left = s.spec.max_replans - s.replans
-    situation = Situation(s.uid, s.spec.goal, jobs, s.planner_by or "drain", left, room.tokens, usd)
+    asked = s.planner_by or "drain"
+    situation = Situation(s.uid, s.spec.goal, jobs, asked, left, room.tokens, usd, _refused(s))
     said = await calls.ask(planner.call, situation, kit, DEADLINE)
     if said is None:
         return Patch(done=True)
     return said if isinstance(said, Patch) else _patch(said, f"what {planner.call} returned")
+
+
+def _refused(s: DagState) -> str:
+    if s.refused is None:
+        return ""
+    return f"refused{f' by {s.refused.by}' if s.refused.by else ''}: {s.refused.reason}"
 
 
 # -- an agent --------------------------------------------------------------------------------------------------------
@@ -179,6 +188,8 @@ def _left(s: DagState, kit: DagKit) -> str:
     room = kit.room(s.uid, s.spec)
     left = s.spec.max_replans - s.replans
     parts = [f"After this one the plan can be changed {left} more time{'' if left == 1 else 's'}."]
+    if refused := _refused(s):
+        parts.append(f"Your last change was {refused}. Do not ask for the same again.")
     if room.tokens is not None:
         parts.append(f"{max(0, room.tokens):,} tokens are left to spend.")
     if room.usd is not None:

@@ -244,7 +244,9 @@ def _way(s: DagState, analysis: Analysis, room: int) -> list[Span]:
     way = [ident for ident in analysis.critical if ident in s.jobs]
     out = _named(s, way, room)
     if width_of(out) > room:
-        rest = next((i for i, ident in enumerate(way) if not s.jobs[ident].over), len(way) - 1)
+        rest = next((i for i, ident in enumerate(way) if not s.jobs[ident].over), len(way))
+        if rest == len(way):  # all is done: as much of its end as fits
+            rest = next((i for i in range(len(way)) if width_of(_named(s, way[i:], room)) <= room - 6), len(way) - 1)
         out = [Span("... > ", "dim"), *_named(s, way[rest:], room)]
     return out
 
@@ -283,7 +285,8 @@ def _waits(m: Model, of: Graph, s: DagState, analysis: Analysis) -> list[Span]:
 
 def _ends(m: Model, of: Graph, s: DagState, analysis: Analysis) -> list[Span]:
     if s.finished:
-        return [Span(f"{s.finished.state} ", "dim")]
+        verified = {True: ", verified", False: "", None: ""}[s.finished.verified]
+        return [Span(f"{s.finished.state}{verified} ", "dim")]
     if s.paused:
         return [Span("paused ", "paused")]
     if analysis.finish is None:

@@ -268,6 +268,11 @@ def request_of(s: DagState, ident: str) -> str:
     return job.approval if job else ""
 
 
+def any_request(s: DagState) -> str:
+    """What waits for a person anywhere in the run: its plan before its jobs."""
+    return s.asked or next((job.approval for job in s.jobs.values() if job.approval), "")
+
+
 def patch_of(s: DagState, back: int) -> tuple[ev.PatchProposed, list[Job]] | None:
     """The change that waits, then those that hold, newest first, with the jobs it brings as far as they are in the
     plan; None: there is no such."""

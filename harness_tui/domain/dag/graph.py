@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from ..errors import UsageError
-from .spec import KINDS, Job
+from .spec import ID_FORM, JOB_ID, KINDS, Job
 
 
 class Dag:
@@ -67,6 +67,12 @@ class Dag:
         for ident in self.order:
             found[ident] = max((found[dep] + 1 for dep in self.jobs[ident].deps), default=0)
         return found
+
+
+def check_id(ident: str) -> None:
+    """Refuse what no job may be called. Raises UsageError."""
+    if not JOB_ID.fullmatch(ident):
+        raise UsageError(f"{ident[:80]!r} is no id of a job.", f"An id is {ID_FORM}.")
 
 
 def _no_kind(job: Job) -> UsageError:

@@ -15,13 +15,12 @@ from difflib import get_close_matches
 import msgspec
 
 from ..errors import UsageError
-from .graph import Dag
+from .graph import Dag, check_id
 from .spec import Job
 from .state import UNDER_WAY, DagState
 from .widening import widens
 
 MAX_JOBS = 50_000
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,10 +109,7 @@ def _check_risk(s: DagState, job: Job) -> None:
 
 def check_values(job: Job, resources: Mapping[str, int]) -> None:
     """Refuse what no job can have. Raises UsageError."""
-    if not _ID.fullmatch(job.id):
-        raise UsageError(
-            f"{job.id!r} is no id of a job.", "Up to 100 letters, digits and . _ : -, a letter or digit first."
-        )
+    check_id(job.id)
     retry = job.retry
     wrong = next((name for name, bad in {
         "wait": job.wait is not None and not 0 <= job.wait <= 366 * 86400,

@@ -6,6 +6,7 @@ The keys are those of a plan file (`dag run FILE`). A job is of the kind whose k
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,10 @@ Kind = Literal["prompt", "tool", "command", "call", "wait", "gate", "verify"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 AGENT_KINDS = frozenset({"prompt", "tool", "command", "verify"})
 """Kinds whose attempts are agent runs: with a level, a sandbox, approvals and a budget of their own."""
+
+JOB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,399}")
+"""An id of a job, which is part of the names of its attempts. Published workflows have some of over 200 characters."""
+ID_FORM = "400 letters, digits and . _ : - at most, a letter, digit or _ first"
 
 CONCURRENCY = 4
 MAX_REPLANS = 8
