@@ -257,17 +257,17 @@ class DagDriver:
 
     def _tasks(self, events: Sequence[Event], taken: Sequence[Fate | Done]) -> list[Write]:
         """What goes into the streams of attempts without an agent."""
-        jobs = self.state.jobs
+        jobs, child = self.state.jobs, self.state.child
         out = [
-            self._task(self.state.child(what.fate.job, what.fate.attempt), what.task)
+            self._task(child(what.fate.job, what.fate.attempt), what.task)
             for what in taken
-            if isinstance(what, Done) and what.task
+            if type(what) is Done and what.task
         ]
         for event in events:
             if type(event) is ev.JobStarted:
-                job = jobs[event.job]
-                if not job.spec.of_agent:
-                    out.append(self._task(self.state.child(event.job, event.attempt), _STARTED[job.spec.kind or ""]))
+                started = _STARTED.get(jobs[event.job].spec.kind)
+                if started:
+                    out.append(self._task(child(event.job, event.attempt), started))
             elif type(event) is ev.ApprovalDecided or type(event) is ev.ApprovalResolved:
                 out += self._decided(event, events)
         return out
@@ -286,12 +286,15 @@ class DagDriver:
         seq = self._seqs.get(child, int(type(event) is ev.TaskFinished))
         if type(event) is ev.TaskStarted and seq:
             self._seqs[child] = seq + 1
-        return Write(child, seq, (self.kit.redaction.deep(event),))
+        return Write(child, seq, (event,))
 
     async def _append(self, events: Sequence[Event], writes: list[Write], seq: int = -1) -> None:
-        clean = tuple(map(self.kit.redaction.deep, events))
-        head = [Write(self.uid, seq, clean)] if clean else []
-        await self.kit.log.append([*head, *writes])
+        if events:
+            writes.insert(0, Write(self.uid, seq, tuple(events)))
+        redaction = self.kit.redaction
+        if redaction.values:
+            writes = [Write(each.run, each.expected, tuple(map(redaction.deep, each.events))) for each in writes]
+        await self.kit.log.append(writes)
         hit("dag.committed")
 
     def _follow(self, events: Sequence[Event], t: int) -> None:
@@ -403,5 +406,6 @@ class DagDriver:
 
 
 _UNLIMITED = Room()
-_STARTED = {kind: ev.TaskStarted(kind) for kind in ("call", "wait", "gate")}
+_STARTED: dict[str | None, ev.TaskStarted] = {kind: ev.TaskStarted(kind) for kind in ("call", "wait", "gate")}
+"""How an attempt without an agent begins, by kind."""
 _TASKS: set[asyncio.Future[object]] = set()

@@ -42,7 +42,11 @@ class Dag:
         for job in found.values():
             if job.kind is None:
                 raise _no_kind(job)
-            _check_names(job, found)
+            for dep in job.deps:
+                if dep not in found:
+                    raise UsageError(f"The job {job.id} depends on {dep}, which does not exist.", _near(dep, found))
+            if job.route or job.back:
+                _check_routes(job, found)
         dependents: dict[str, list[str]] = {ident: [] for ident in found}
         for job in found.values():
             for dep in dict.fromkeys(job.deps) if len(job.deps) > 1 else job.deps:
@@ -84,12 +88,7 @@ def _no_kind(job: Job) -> UsageError:
     return UsageError(f"The job {job.id} is a {named[0]}, and says it is of another kind.", "Leave kind out.")
 
 
-def _check_names(job: Job, found: Mapping[str, Job]) -> None:
-    for dep in job.deps:
-        if dep not in found:
-            raise UsageError(f"The job {job.id} depends on {dep}, which does not exist.", _near(dep, found))
-    if not job.route and not job.back:
-        return
+def _check_routes(job: Job, found: Mapping[str, Job]) -> None:
     for goal in filter(None, (*(route.goto for route in job.route), job.back)):
         if goal not in found:
             raise UsageError(f"The job {job.id} may go back to {goal}, which does not exist.", _near(goal, found))
