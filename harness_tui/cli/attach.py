@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ..config.paths import Paths
     from ..console.feed import Connect
     from ..console.intents import Intent
-    from ..port.commands import AnyCommand, StartRun
+    from ..port.commands import AnyCommand
     from ..port.port import EnginePort
 
 
-def attach(first: StartRun | None = None, *, pane: int = 0, theme: str = "", ascii: bool | None = None) -> None:
+def attach(first: AnyCommand | None = None, *, pane: int = 0, theme: str = "", ascii: bool | None = None) -> None:
     """Open the console until the operator leaves. `first` is started once the link stands; `pane`: where it begins.
 
     `theme` "" and `ascii` None leave the choice to what the terminal can do.
@@ -51,9 +51,9 @@ def _here() -> str:
     return "~" + here.removeprefix(home) if here == home or here.startswith(home + "/") else here
 
 
-def _connector(paths: Paths, first: StartRun | None) -> Connect:
+def _connector(paths: Paths, first: AnyCommand | None) -> Connect:
     """The first link may start an engine; a later one only finds it again, since somebody may have stopped it."""
-    wanted: list[StartRun] = [first] if first else []
+    wanted: list[AnyCommand] = [first] if first else []
     started = False
 
     async def connect() -> EnginePort:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -12,7 +12,7 @@ from .output import Format
 if TYPE_CHECKING:
     from ..domain.dag.state import DagState
     from ..domain.views import RunRow
-    from ..port.commands import StartDag, StartRun
+    from ..port.commands import StartDag
 
 PANE = 3
 
@@ -32,7 +32,7 @@ def attached() -> NoReturn:
     """The console on pane 3, before the first job begins. The run goes on when the operator leaves it."""
     from .attach import attach
 
-    attach(cast("StartRun", command()), pane=PANE)  # whatever it is, it is only sent
+    attach(command(), pane=PANE)
     raise click.exceptions.Exit(0)
 
 

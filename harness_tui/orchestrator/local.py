@@ -17,13 +17,14 @@ from ..domain.ledger import Ledger
 from ..domain.money import from_usd
 from ..domain.policy import may
 from ..domain.seams import Clock, Environment, Model
-from ..domain.task import SHELL_TOOLS, RunSpec
+from ..domain.task import PLAN_TOOLS, SHELL_TOOLS, RunSpec
 from ..domain.views import RunRow
 from ..journal.journal import Journal
 from ..models.router import MAIN
 from ..models.script import ScriptModel
 from ..tools.box import Toolbox
 from ..tools.environment import RunEnvironment
+from ..tools.plan import PlanBox
 from ..tools.tool import Tool
 
 
@@ -152,6 +153,8 @@ class LocalRuns:
 
     def _environment(self, spec: RunSpec, session: str) -> Environment:
         boxes: list[Toolbox] = [Toolbox(self._tools)]
+        if set(spec.task.tools).intersection(PLAN_TOOLS):
+            boxes.append(PlanBox())
         held = None
         if set(spec.task.tools).intersection(SHELL_TOOLS):
             from ..sandbox.choose import choose
