@@ -24,7 +24,6 @@ from ..models.router import MAIN
 from ..models.script import ScriptModel
 from ..tools.box import Toolbox
 from ..tools.environment import RunEnvironment
-from ..tools.plan import PlanBox
 from ..tools.tool import Tool
 
 
@@ -154,6 +153,8 @@ class LocalRuns:
     def _environment(self, spec: RunSpec, session: str) -> Environment:
         boxes: list[Toolbox] = [Toolbox(self._tools)]
         if set(spec.task.tools).intersection(PLAN_TOOLS):
+            from ..tools.plan import PlanBox  # its tools read their signatures when it is imported, with pydantic
+
             boxes.append(PlanBox())
         held = None
         if set(spec.task.tools).intersection(SHELL_TOOLS):
