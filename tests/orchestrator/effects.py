@@ -104,3 +104,12 @@ def meddles(situation: Situation) -> dict[str, Any] | None:
         return None
     call = f"{__name__}:note"
     return {"replace": [{"id": "mine", "call": call, "risk": "idempotent", "title": "changed", "deps": ["gate"]}]}
+
+
+async def work(context: Context, fails: int, seconds: float) -> int:
+    """It fails the first `fails` times it is tried."""
+    leave(f"{context.job}#{context.attempt}")
+    await asyncio.sleep(seconds)
+    if context.attempt <= fails:
+        raise RuntimeError("not yet")
+    return context.attempt
