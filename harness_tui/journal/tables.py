@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -25,20 +26,35 @@ LONG_LOG = 64 * 1024 * 1024
 
 # -- reading rows ---------------------------------------------------------------------------------------------------
 
-_run = msgspec.json.Decoder(RunRow).decode
-_approval = msgspec.json.Decoder(ApprovalRow).decode
-_budget = msgspec.json.Decoder(BudgetRow).decode
-_hold = msgspec.json.Decoder(HoldRow).decode
-_frame = msgspec.json.Decoder(FrameRow).decode
-_round = msgspec.json.Decoder(RoundRow).decode
-_slot = msgspec.json.Decoder(SlotRow).decode
+R = TypeVar("R")
+
+
+def _reader(kind: type[R]) -> Callable[[bytes], R]:
+    """Reads rows of one kind. What it needs is built at the first one: no start reads all kinds."""
+    made: list[msgspec.json.Decoder[R]] = []
+
+    def read(body: bytes) -> R:
+        if not made:
+            made.append(msgspec.json.Decoder(kind))
+        return made[0].decode(body)
+
+    return read
+
+
+_run = _reader(RunRow)
+_approval = _reader(ApprovalRow)
+_budget = _reader(BudgetRow)
+_hold = _reader(HoldRow)
+_frame = _reader(FrameRow)
+_round = _reader(RoundRow)
+_slot = _reader(SlotRow)
 
 NAMED: dict[str, tuple[int, Callable[[bytes], Row]]] = {
-    "endpoint": (2, msgspec.json.Decoder(EndpointRow).decode),
-    "rule": (3, msgspec.json.Decoder(RuleRow).decode),
-    "trust": (3, msgspec.json.Decoder(TrustRow).decode),
-    "loop": (4, msgspec.json.Decoder(LoopRow).decode),
-    "loopspec": (4, msgspec.json.Decoder(SpecRow).decode),
+    "endpoint": (2, _reader(EndpointRow)),
+    "rule": (3, _reader(RuleRow)),
+    "trust": (3, _reader(TrustRow)),
+    "loop": (4, _reader(LoopRow)),
+    "loopspec": (4, _reader(SpecRow)),
 }
 """Tables of rows that belong to no run: the schema they came with, and how a row is read."""
 
