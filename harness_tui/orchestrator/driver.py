@@ -7,7 +7,6 @@ durable before their slots are given on, so that after a crash only what was in 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from .answers import Answers
 from .attempts import SECOND, Attempts, Done
 from .kit import DagKit
 from .replanning import Replanning
+from .timers import Timers
 
 RETRY_HALTED = 15.0
 """Seconds after which a run that the disk stopped is tried again."""
@@ -60,9 +60,7 @@ class DagDriver:
         self._loaded = asyncio.Event()
         self._began = 0
         self._seqs: dict[str, int] = {}
-        self._timers: list[tuple[int, str, str, int]] = []
-        """Heap of (t, what, job or approval, attempt)."""
-        self._alarm: tuple[int, asyncio.Task[None]] | None = None
+        self.timers = Timers(kit.clock, self.now, self._ring)
         self._asked: dict[str, ev.ApprovalRequested] = {}
         self._resumed = self._fresh = False
 
@@ -132,8 +130,7 @@ class DagDriver:
                     self._wake.clear()
                     await self._wake.wait()
         finally:
-            if self._alarm:
-                self._alarm[1].cancel()
+            self.timers.close()
             await self.replanning.close()
             await self.attempts.close()
         if self.kit.over:
@@ -169,7 +166,7 @@ class DagDriver:
             if s.jobs.get(job.spec.id) is not job or job.attempts != begun or self.attempts.has(job):
                 continue
             if job.state == "retrying":
-                self._at(job.due, "due", job.spec.id, job.attempts)
+                self.timers.at(job.due, ("due", job.spec.id, job.attempts))
             elif job.state in ("running", "waiting"):
                 self._late(job.spec.id)
                 if not job.spec.of_agent:
@@ -314,7 +311,7 @@ class DagDriver:
                     if job.state == "running":
                         self._spawn(self._again(ident))
                 case ev.JobFailed(job=ident, due=due) if due:
-                    self._at(due, "due", ident, 0)
+                    self.timers.at(due, ("due", ident, 0))
                 case ev.JobsCancelled() | ev.JobsReset() | ev.PlanApplied() | ev.JobDeadLettered() | ev.JobFailed():
                     moved = True
                 case ev.ApprovalRequested():
@@ -337,39 +334,22 @@ class DagDriver:
         """An agent run has no deadline of its own: the job's ends it."""
         job = self.state.jobs[ident]
         if job.spec.deadline and job.spec.of_agent:
-            self._at(self.now() + int(job.spec.deadline * SECOND), "late", ident, job.attempts)
+            self.timers.at(self.now() + int(job.spec.deadline * SECOND), ("late", ident, job.attempts))
 
     def _expires(self, event: ev.ApprovalRequested) -> None:
         if event.expires:
-            self._at(event.expires - self.started, "expired", event.id, 0)
+            self.timers.at(event.expires - self.started, ("expired", event.id, 0))
 
-    def _at(self, t: int, what: str, key: str, attempt: int) -> None:
-        heapq.heappush(self._timers, (t, what, key, attempt))
-        self._arm()
-
-    def _arm(self) -> None:
-        due = self._timers[0][0] if self._timers else None
-        if due is None or (self._alarm and self._alarm[0] <= due and not self._alarm[1].done()):
-            return
-        if self._alarm:
-            self._alarm[1].cancel()
-        self._alarm = (due, asyncio.create_task(self._ring(due)))
-
-    async def _ring(self, due: int) -> None:
-        """Sleep until the first timer is due, and say what is."""
-        while (left := (due - self.now()) / SECOND) > 0:
-            await self.kit.clock.sleep(left)
-        self._alarm = None
-        while self._timers and self._timers[0][0] <= self.now():
-            _, what, key, attempt = heapq.heappop(self._timers)
-            if what == "due":
-                self._tell(Due(key))
-            elif what == "late":
-                limit = self.state.jobs[key].spec.deadline if key in self.state.jobs else 0
-                self._tell(Ended(key, attempt, error=f"it did not end within {limit:g} s"))
-            else:
-                self._spawn(self.expire(key))
-        self._arm()
+    def _ring(self, what: tuple[str, str, int]) -> None:
+        """A moment has come: of (`due`, `late` or `expired`, a job or an approval, its attempt)."""
+        kind, key, attempt = what
+        if kind == "due":
+            self._tell(Due(key))
+        elif kind == "late":
+            limit = self.state.jobs[key].spec.deadline if key in self.state.jobs else 0
+            self._tell(Ended(key, attempt, error=f"it did not end within {limit:g} s"))
+        else:
+            self._spawn(self.expire(key))
 
     async def expire(self, approval: str) -> None:
         await self.commit(lambda t: steer.expired(self.state, approval, t))
