@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -64,28 +65,35 @@ class Attempts:
 
     def begin(self, job: JobState, t: int, *, recovered: bool = False) -> None:
         """Do what a started job is to do, unless it is at work; `t`: now. recovered: it was begun before a crash."""
-        if self.has(job):
+        key = (job.spec.id, job.attempts)  # by the time it runs, the job may be at its next attempt
+        if key in self._tasks:
             return
         match job.spec.kind:
             case "wait":
                 began = job.bars[-1].start if job.bars else t
-                doing = self._sleep(job, max(0, began + int((job.spec.wait or 0) * SECOND) - t) / SECOND)
+                doing = self._sleep(job, key, max(0, began + int((job.spec.wait or 0) * SECOND) - t) / SECOND)
             case "call":
-                doing = self._call(job)
+                doing = self._call(job, key)
             case "gate":
-                doing = self._ask(job)
+                doing = self._ask(job, key)
             case _:
-                doing = self._agent(job, recovered)
-        self._spawn(job, doing)
+                doing = self._agent(job, key, recovered)
+        self._spawn(job, key, doing)
 
     def doubt(self, job: JobState) -> None:
         """It began before a crash, and nobody knows what came of it: a person says."""
         request = asking.doubt(self._state(), job, self._kit.approval_id())
         self._tell(Waits(job.spec.id, job.attempts, "in_doubt", request.id, 0, request))
 
-    def _spawn(self, job: JobState, doing: Coroutine[Any, Any, None]) -> None:
-        key = (job.spec.id, job.attempts)
-        self._tasks[key] = self._loop.create_task(self._guarded(job, key, doing))
+    def _spawn(self, job: JobState, key: Key, doing: Coroutine[Any, Any, None]) -> None:
+        self._tasks[key] = task = self._loop.create_task(self._guarded(job, key, doing))
+        task.add_done_callback(partial(self._stopped, key, doing))
+
+    def _stopped(self, key: Key, doing: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
+        """One that was ended has ended, perhaps before it began."""
+        if task.cancelled():
+            doing.close()
+            self._tell(Done(Ended(*key, error="cancelled", final=True)))
 
     def ended(self, key: Key) -> None:
         """Its end is an input by now: it is no longer at work."""
@@ -107,6 +115,11 @@ class Attempts:
         job = self._state().jobs.get(key[0])
         return not (job and job.attempts == key[1] and job.state in ("running", "waiting"))
 
+    def _check(self, key: Key) -> None:
+        """End here when the job has moved on: what is read of it from now on is another attempt's."""
+        if self._stale(key):
+            raise asyncio.CancelledError
+
     async def close(self) -> None:
         """Leave all of them where they are."""
         tasks = [*self._tasks.values(), *self._loose]
@@ -121,10 +134,8 @@ class Attempts:
 
     async def _guarded(self, job: JobState, key: Key, doing: Coroutine[Any, Any, None]) -> None:
         try:
+            self._check(key)
             await doing
-        except asyncio.CancelledError:
-            self._tell(Done(Ended(*key, error="cancelled", final=True)))
-            raise
         except SetupError as error:  # the disk, or the set-up: another try may help
             self._fail(job, key, str(error))
         except HarnessError as error:
@@ -139,13 +150,13 @@ class Attempts:
 
     # -- kinds -------------------------------------------------------------------------------------------------------
 
-    async def _sleep(self, job: JobState, seconds: float) -> None:
+    async def _sleep(self, job: JobState, key: Key, seconds: float) -> None:
         if seconds:
             await self._kit.clock.sleep(seconds)
-        await self._answered(job, None)
+        await self._answered(job, key, None)
 
-    async def _call(self, job: JobState) -> None:
-        s, attempt = self._state(), job.attempts
+    async def _call(self, job: JobState, key: Key) -> None:
+        s, attempt = self._state(), key[1]
         given = self._answers.at_hand(s, job)
         if given is None:
             given = await self._answers.given(s, job)
@@ -160,11 +171,10 @@ class Attempts:
             feedback=job.feedback,
             prior=prior,
         )
-        await self._answered(job, value)
+        await self._answered(job, key, value)
 
-    async def _answered(self, job: JobState, value: object) -> None:
+    async def _answered(self, job: JobState, key: Key, value: object) -> None:
         """Its value is kept in its own stream, or as a blob where it is long."""
-        key = (job.spec.id, job.attempts)
         raw = answer_json(value)
         blob = ""
         if len(raw) > INLINE:
@@ -176,20 +186,21 @@ class Attempts:
             fate = await self._routed(job, fate, answer)
         self._tell(Done(fate, ev.TaskFinished(None if blob else value, blob)))
 
-    async def _ask(self, job: JobState) -> None:
+    async def _ask(self, job: JobState, key: Key) -> None:
         s = self._state()
         given = await self._answers.given(s, job)
+        self._check(key)
         request = asking.gate(s, job, given.values(), self._kit.approval_id(), self._kit.clock.now())
-        self._tell(Waits(job.spec.id, job.attempts, "approval", request.id, 0, request))
-        self.ended((job.spec.id, job.attempts))  # who waits for a person is not at work
+        self._tell(Waits(*key, "approval", request.id, 0, request))
+        self.ended(key)  # who waits for a person is not at work
 
-    async def _agent(self, job: JobState, recovered: bool) -> None:
+    async def _agent(self, job: JobState, key: Key, recovered: bool) -> None:
         """An agent run: the one it is already, after a crash, or a new one."""
-        s, key = self._state(), (job.spec.id, job.attempts)
+        s = self._state()
         run = job.child
         if not run:
             there = self._kit.runs.of(s.uid).get(f"{key[0]}#{key[1]}") if recovered else None
-            run = there.id if there else await self._started(s, job)
+            run = there.id if there else await self._started(s, job, key)
             self._tell(Bound(*key, run))
         self._runs[key] = run
         if self._stale(key):
@@ -214,11 +225,11 @@ class Attempts:
                 fate = await self._routed(job, fate, answer)
         self._tell(Done(fate))
 
-    async def _started(self, s: DagState, job: JobState) -> str:
+    async def _started(self, s: DagState, job: JobState, key: Key) -> str:
         given = await self._answers.given(s, job)
         prior = await self._answers.prior(s, job)
         spec = await work.run_spec(s, job, list(given.values()), self._kit, prior=prior)
-        key = (job.spec.id, job.attempts)
+        self._check(key)
         self._starting.add(key)
         try:
             return await self._kit.runs.start(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -205,4 +206,44 @@ async def test_gates_wait_side_by_side_and_hold_no_slot(home: Paths, tmp_path: P
         for row in await here.engine.approvals():
             await here.decide(row, "approved")
         assert (await here.ended()).state == "succeeded"
+    here.sound()
+
+
+async def test_an_attempt_that_ends_while_its_job_is_set_back_does_not_answer_for_the_next_one(
+    home: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = DagDriver._append
+
+    async def slowly(driver: DagDriver, events: Any, *args: Any) -> None:
+        if any(isinstance(event, ev.JobsReset) for event in events):
+            await until(lambda: not driver.attempts.has(driver.state.jobs["b"]))
+            await asyncio.sleep(0.3)
+        await append(driver, events, *args)
+
+    monkeypatch.setattr(DagDriver, "_append", slowly)
+    async with graph(home, tmp_path) as here:
+        work = {"fails": 0, "seconds": 0.1}
+        uid = await here.start(Job("a", call=f"{HERE}:work", arguments=work, risk="idempotent"), note("b", "a"))
+        await until(lambda: here.done() == ["a#1"])
+        await here.send(RetryDag(uid, "op", "a"))
+        row = await here.ended()
+        assert row.state == "succeeded", row.reason
+        assert here.done() == ["a#1", "a#2", "b#1"]
+        stream = [each.event for each in await here.engine.journal.stream(f"{uid}/a#2")]
+        assert [type(each) for each in stream] == [ev.TaskStarted, ev.TaskFinished]
+        assert stream[1].value == 2
+    here.sound()
+
+
+async def test_an_attempt_that_is_ended_before_it_began_holds_up_nothing(home: Paths, tmp_path: Path) -> None:
+    async with graph(home, tmp_path) as here:
+        uid = await here.start(Job("gate", gate="Go?"), *(note(f"n{number}") for number in range(40)), concurrency=50)
+        driver = here.engine._dags.driver(uid)
+        assert driver
+        await here.asked("gate")
+        words = [RetryDag(uid, "op", f"n{number}") for number in range(40) for _ in range(3)]
+        await asyncio.gather(*(here.engine.send(word) for word in words), return_exceptions=True)
+        await here.decide(await here.asked("gate"), "approved")
+        assert (await here.ended()).state == "succeeded"
+        assert set(Counter(here.done()).values()) == {1}
     here.sound()
