@@ -56,6 +56,19 @@ def _times(found: dict[str, dict[str, Figures]], work: str, wanted: float) -> tu
     return ratio, ratio >= wanted
 
 
+def ratios(found: dict[str, dict[str, Figures]]) -> dict[str, dict[str, float]]:
+    """How many times what a job costs us it costs the others, in wall and CPU time."""
+    return {
+        f"{work}_{who}": {
+            name: round(figures[key] / found[work]["ours"][key], 2)
+            for name, key in (("wall", "us_per_job"), ("cpu", "cpu_us_per_job"))
+        }
+        for work in ("w1", "w2")
+        for who, figures in found.get(work, {}).items()
+        if who != "ours"
+    }
+
+
 def _at_most(value: float, bound: float) -> tuple[float, bool]:
     return value, value <= bound
 
@@ -269,7 +282,7 @@ def main() -> None:
         promises[name] = {"value": round(value, 3), "holds": holds}
     table(found)
     print(f"\n{json.dumps(promises, indent=1)}", file=sys.stderr)
-    print(json.dumps({"about": said, "cases": found, "promises": promises}, indent=2))
+    print(json.dumps({"about": said, "cases": found, "times_ours": ratios(found), "promises": promises}, indent=2))
 
 
 if __name__ == "__main__":
