@@ -173,7 +173,7 @@ def environment(
     if held and wanted.intersection(SHELL_TOOLS):
         from ..tools.shell.box import ShellBox
 
-        boxes.append(ShellBox(held))
+        boxes.append(ShellBox(held, scripted=spec.script is not None))
     if wanted.intersection(WEB_TOOLS):
         from ..tools.web.box import WebBox
         from ..tools.web.search import BRAVE, TAVILY, WebSearch, searxng

@@ -170,5 +170,5 @@ class LocalRuns:
                 level=spec.task.level,
                 acts="shell_exec" in spec.task.tools,
             )
-            boxes.append(ShellBox(held))
+            boxes.append(ShellBox(held, scripted=spec.script is not None))
         return RunEnvironment(boxes, level=spec.task.level, offered=spec.task.tools, sandbox=held, planned=spec.script)

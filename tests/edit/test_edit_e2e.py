@@ -247,5 +247,5 @@ def test_only_a_change_is_pushed_back(home: Paths, tmp_path: Path) -> None:
             words = ("approvals", "pushback", asked["id"], "--digest", asked["digest"])
             assert run(home, *words).code == 2 and run(home, *words, "--reason", " ").code == 2
             refused = run(home, *words, "--reason", "smaller", *JSON)
-            assert refused.code == 4 and "no maker to push it back to" in refused.json["error"]
+            assert refused.code == 4 and "nobody could do it anew" in refused.json["error"]
             run(home, "runs", "cancel", asked["run"])

@@ -273,6 +273,16 @@ async def test_a_budget_that_no_longer_fits_keeps_a_job_from_starting() -> None:
     assert "b may spend 200 tokens" in report.reason
 
 
+async def test_commands_that_write_the_same_file_at_once_all_run(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "log").write_text("")
+    jobs = [Job(f"j{i}", command=("sh", "-c", f"echo {i} >> log")) for i in range(12)]
+    report = await Orchestrator(concurrency=6).run(jobs, World(workspace=str(folder), journal=tmp_path / "j.db"))
+    assert set(states(report).values()) == {"succeeded"}
+    assert sorted((folder / "log").read_text().split(), key=int) == [str(i) for i in range(12)]
+
+
 async def test_commands_and_checks_run_in_a_sandbox_and_tell_what_they_said(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()

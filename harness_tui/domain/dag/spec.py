@@ -23,7 +23,7 @@ AGENT_KINDS = frozenset({"prompt", "tool", "command", "verify"})
 
 JOB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,399}")
 """An id of a job, which is part of the names of its attempts. Published workflows have some of over 200 characters."""
-ID_FORM = "400 letters, digits and . _ : - at most, a letter, digit or _ first"
+ID_FORM = "letters, digits and . _ : -, 400 at most, a letter, digit or _ first"
 
 CONCURRENCY = 4
 MAX_REPLANS = 8

@@ -21,6 +21,8 @@ from . import plan as plans
 from .output import outcome
 from .plan import DEADLINE, MAX_DEADLINE, Plan
 
+OPERANDS = "its operands"
+"""What has changed where only the content of what a call works on has."""
 KEPT = 256
 """Weighed calls that may still be performed; the oldest is forgotten."""
 
@@ -30,9 +32,11 @@ class ShellBox(Toolbox):
 
     session = "workspace"
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, *, scripted: bool = False) -> None:
+        """scripted: its call was decided on by its words, before what it works on was there, which may change."""
         super().__init__()
         self.sandbox = sandbox
+        self._scripted = scripted
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
 
     @tool(risk="read_only", deadline=DEADLINE)
@@ -82,7 +86,11 @@ class ShellBox(Toolbox):
         plan = self._plans.pop(_key(call), None)
         if plan is None or plan.refusal:
             return ToolOutcome(False, f"{call.name} was not run: this call was not judged as it stands.")
-        if changed := _difference(plan, await self._plan(call)):
+        now = await self._plan(call)
+        changed = _difference(plan, now)
+        if self._scripted and changed == OPERANDS and not now.refusal:
+            plan = now
+        elif changed:
             return ToolOutcome(False, f"{call.name} was not run: since it was judged, {changed} changed.")
         if plan.command is None or plan.missing:
             return ToolOutcome(False, f"{call.name} was not run: {plan.missing}")
