@@ -35,7 +35,7 @@ PROGRESS = 2.0
 
 _STARTED = NUMBER_OF[ev.RunStarted]
 _DONE = frozenset(NUMBER_OF[kind] for kind in (ev.JobSucceeded, ev.JobReused))
-_SILENT = frozenset(NUMBER_OF[kind] for kind in (ev.TaskStarted, ev.TaskFinished))
+_SILENT = frozenset(NUMBER_OF[kind] for kind in (ev.TaskResumed, ev.TaskFinished))
 _ASKS = frozenset(NUMBER_OF[kind] for kind in (ev.ApprovalRequested, ev.ApprovalDecided, ev.ApprovalExpired))
 _TOLD = frozenset({"ask", "tool", "budget", "login"})
 _TROUBLE = frozenset({"fail", "doubt", "retry"})

@@ -129,7 +129,7 @@ class Dags:
     async def start(self, command: StartDag) -> str:
         """Write a run and its plan down and drive it; answers its id. Raises UsageError for what cannot be run."""
         spec, jobs = command.spec, command.jobs
-        Dag.from_jobs(jobs)
+        dag = Dag.from_jobs(jobs)
         if self._redaction.deep(jobs) is not jobs or self._redaction.deep(spec) != spec:
             raise UsageError(
                 "The plan holds the value of a secret.", "Name it by a handle, and keep it with: harness-tui key set"
@@ -139,7 +139,7 @@ class Dags:
         limits = spec.budget
         self._ledger.limit(f"run:{uid}", limits.tokens, None if limits.usd is None else from_usd(limits.usd))
         driver = DagDriver(uid, self._kit(spec, command.secrets))
-        await driver.begin(spec, jobs, may)
+        await driver.begin(spec, dag, may)
         self._drive(uid, driver)
         return uid
 

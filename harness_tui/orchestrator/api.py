@@ -104,7 +104,7 @@ class Orchestrator:
             limits = spec.budget
             process.ledger.limit(f"run:{uid}", limits.tokens, None if limits.usd is None else from_usd(limits.usd))
             driver = DagDriver(uid, process.kit)
-            await driver.begin(spec, tuple(dag.jobs.values()), {})
+            await driver.begin(spec, dag, {})
             return await process.drive(driver)
 
     async def resume(self, world: World, run: str = "") -> Report:

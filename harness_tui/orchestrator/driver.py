@@ -17,9 +17,9 @@ from ..domain.approval import MIN_DIGEST
 from ..domain.dag import steer
 from ..domain.dag.decide import Due, Ended, Fate, decide
 from ..domain.dag.evolve import evolve
-from ..domain.dag.graph import check_id
+from ..domain.dag.graph import Dag, check_id
 from ..domain.dag.settle import Room, settle
-from ..domain.dag.spec import DagSpec, Job
+from ..domain.dag.spec import DagSpec
 from ..domain.dag.state import UNDER_WAY, DagState
 from ..domain.errors import HarnessError, SetupError
 from ..domain.events import HALTED, Event, Flow, Write
@@ -71,11 +71,13 @@ class DagDriver:
         async with self._lock:
             await self._fold()
 
-    async def begin(self, spec: DagSpec, jobs: tuple[Job, ...], may: dict[str, str]) -> None:
+    async def begin(self, spec: DagSpec, dag: Dag, may: dict[str, str]) -> None:
         """Write a new run and its plan, in slices; the last one applies it. Raises UsageError, SetupError."""
+        jobs = tuple(dag.jobs.values())
         for job in jobs:
             check_id(job.id)
         s = self.state
+        s.checked = dag
         slices = steer.proposal(s, steer.Propose("operator", jobs))
         slices[0].insert(0, ev.DagStarted(spec, may))
         for events in slices:
@@ -192,7 +194,7 @@ class DagDriver:
         """A started attempt without a result is done again, in the same stream."""
         job = self.state.jobs[ident]
         self._seqs[job.child] = len(await self.kit.log.stream(job.child))
-        await self._append((), [self._task(job.child, ev.TaskStarted(job.spec.kind or ""))])
+        await self._append((), [self._task(job.child, ev.TaskResumed(job.spec.kind or ""))])
         self.attempts.begin(job, self.now())
 
     # -- one turn ----------------------------------------------------------------------------------------------------
@@ -254,18 +256,14 @@ class DagDriver:
 
     def _tasks(self, events: Sequence[Event], taken: Sequence[Fate | Done]) -> list[Write]:
         """What goes into the streams of attempts without an agent."""
-        jobs, child = self.state.jobs, self.state.child
+        child = self.state.child
         out = [
             self._task(child(what.fate.job, what.fate.attempt), what.task)
             for what in taken
             if type(what) is Done and what.task
         ]
         for event in events:
-            if type(event) is ev.JobStarted:
-                started = _STARTED.get(jobs[event.job].spec.kind)
-                if started:
-                    out.append(self._task(child(event.job, event.attempt), started))
-            elif type(event) is ev.ApprovalDecided or type(event) is ev.ApprovalResolved:
+            if type(event) is ev.ApprovalDecided or type(event) is ev.ApprovalResolved:
                 out += self._decided(event, events)
         return out
 
@@ -280,8 +278,8 @@ class DagDriver:
         return [self._task(self.state.child(done, job.attempts), ev.TaskFinished(value))]
 
     def _task(self, child: str, event: Event) -> Write:
-        seq = self._seqs.get(child, int(type(event) is ev.TaskFinished))
-        if type(event) is ev.TaskStarted and seq:
+        seq = self._seqs.get(child, 0)
+        if type(event) is ev.TaskResumed:
             self._seqs[child] = seq + 1
         return Write(child, seq, (event,))
 
@@ -386,6 +384,5 @@ class DagDriver:
 
 
 _UNLIMITED = Room()
-_STARTED: dict[str | None, ev.TaskStarted] = {kind: ev.TaskStarted(kind) for kind in ("call", "wait", "gate")}
 """How an attempt without an agent begins, by kind."""
 _TASKS: set[asyncio.Future[object]] = set()

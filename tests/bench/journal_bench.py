@@ -96,7 +96,7 @@ def one_job(number: int) -> tuple[tuple[Event, ...], Write]:
     """What a job adds to the run's stream, and its own stream."""
     job = f"j{number}"
     done = (ev.JobStarted(job, 1, "f" * 16, number), ev.JobSucceeded(job, "f" * 16, number))
-    return done, Write(f"r1/{job}#1", 0, (ev.TaskStarted("function"), ev.TaskFinished("y" * 60)))
+    return done, Write(f"r1/{job}#1", 0, (ev.TaskResumed("function"), ev.TaskFinished("y" * 60)))
 
 
 async def fan(journal: Journal, jobs: int, appenders: int, shared: int) -> dict[str, float]:

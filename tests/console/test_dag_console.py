@@ -169,7 +169,7 @@ async def test_an_attempts_answer_and_events_are_fetched_with_its_card(console):
     engine = GraphEngine(halfway())
     stream = "r20/score-a#1"
     engine.streams[stream] = [
-        Envelope(900, stream, 1, 5, ev.TaskStarted("call")),
+        Envelope(900, stream, 1, 5, ev.TaskResumed("call")),
         Envelope(901, stream, 2, 6, ev.TaskFinished(None, "ab" * 32)),
     ]
     long = ("a fair answer " * 2000).encode()
@@ -184,7 +184,7 @@ async def test_an_attempts_answer_and_events_are_fetched_with_its_card(console):
         await until(it, "a fair answer a fair answer")
         assert engine.asked.count(("stream", stream)) == 1
         await it.press("enter")
-        assert "call began" in it.text
+        assert "call done again" in it.text
         await it.press("escape", "escape")
         assert engine.asked.count(("stream", stream)) == 1
 

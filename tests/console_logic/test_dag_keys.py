@@ -248,14 +248,14 @@ def test_an_attempt_without_an_agent_is_shown_with_its_few_events() -> None:
     bench = bench_of(job="score-a", width=120, height=40)
     stream = "r20/score-a#1"
     told = (
-        Envelope(1, stream, 1, NOW, ev.TaskStarted("call")),
+        Envelope(1, stream, 1, NOW, ev.TaskResumed("call")),
         Envelope(2, stream, 2, NOW, ev.TaskFinished({"fair": 7})),
     )
     bench.attempts[stream] = Attempt(told, '{"fair":7}')
     bench.press("enter")
     bench.press("enter")
     assert bench.model.overlay.kind == "attempt"
-    assert "call began" in text(bench)
+    assert "call done again" in text(bench)
     assert '{"fair":7}' in text(bench)
     bench.press("escape")
     assert bench.model.overlay.kind == "job"

@@ -157,7 +157,7 @@ def seen(s: DagState) -> dict[str, Any]:
     plain = {
         name: value
         for name, value in vars(s).items()
-        if name not in ("jobs", "dag", "ready", "parked", "used", "strays")
+        if name not in ("jobs", "dag", "ready", "parked", "used", "strays", "checked")
     }
     return {
         **{name: copy.deepcopy(value) for name, value in plain.items()},

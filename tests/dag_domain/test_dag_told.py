@@ -117,11 +117,12 @@ def test_a_preview_refuses_what_trying_again_would() -> None:
 # -- the trace ------------------------------------------------------------------------------------------------------
 
 KINDS = [k for _, k in inspect.getmembers(of_dags, inspect.isclass) if issubclass(k, Event) and k is not Event]
-SILENT = {ev.JobsPlanned, ev.JobDue, ev.TaskStarted}
+SILENT = {ev.JobsPlanned, ev.JobDue, ev.TaskResumed}
 """What was proposed, that it is tried again, and that it has begun, is told before."""
 LINES: list[tuple[ev.Event, str, str]] = [
     (ev.JobStarted("fetch-a", 1, "i", 0), "run", "fetch-a started"),
-    (ev.JobFailed("fetch-a", "exit 1", SECOND, 5 * SECOND, tries=1, of=3), "retry", "fetch-a: try 2 of 3 in 4.0 s: exit 1"),
+    (ev.JobFailed("fetch-a", "exit 1", SECOND, 5 * SECOND, tries=1, of=3), "retry",
+     "fetch-a: try 2 of 3 in 4.0 s: exit 1"),
     (ev.JobFailed("fetch-a", "exit 1", SECOND), "fail", "fetch-a failed: exit 1"),
     (ev.JobsCancelled(("b", "x"), "a is dead", 0), "cancel", "b cancelled: a is dead (+1 more)"),
     (ev.PatchProposed(2, "planner", 2, ("a",)), "note", "planner wants another plan: +2 -1 ~0"),

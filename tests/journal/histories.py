@@ -202,7 +202,7 @@ class History:
     def _job(self, run: _Run) -> list[Write]:
         job, t = self._name("j"), self.serial
         started, done = ev.JobStarted(job, 1, "f" * 16, t), ev.JobSucceeded(job, "r" * 16, t)
-        task = (ev.TaskStarted("function"), ev.TaskFinished({"rows": t}))
+        task = (ev.TaskResumed("function"), ev.TaskFinished({"rows": t}))
         return self._writes((run.uid, (started, done)), (f"{run.uid}/{job}#1", task))
 
     def _reopen(self, run: _Run) -> list[Write]:

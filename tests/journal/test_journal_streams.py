@@ -57,7 +57,7 @@ async def test_a_run_that_is_opened_again_is_open_at_the_next_start(
 async def test_streams_without_rows_are_neither_open_nor_looked_for(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     journal = await Journal.open(path, TickClock())
-    task = (ev.TaskStarted("function"), ev.TaskFinished(blob="b" * 64))
+    task = (ev.TaskResumed("function"), ev.TaskFinished(blob="b" * 64))
     jobs = [Write(f"r1/j{number}#1", 0, task) for number in range(200)]
     await journal.append([Write("r1", 0, (START,)), *jobs])
     await journal.append([Write("r1", 1, (OVER,)), Write("engine", 0, (ev.EngineRecovered(0, 0),))])
@@ -85,7 +85,7 @@ async def test_an_older_file_loses_its_bare_streams_from_the_indexes(
         older.setattr(schema, "VERSION", 4)
         journal = await Journal.open(path, TickClock())
         started = Write("r1/1", 0, (ev.AttemptStarted("r1", 1),))
-        await journal.append([Write("r1", 0, (START,)), started, Write("r1/j1#1", 0, (ev.TaskStarted("function"),))])
+        await journal.append([Write("r1", 0, (START,)), started, Write("r1/j1#1", 0, (ev.TaskResumed("function"),))])
         await journal.close()
         con = sqlite3.connect(path)
         con.execute("UPDATE run SET ended = 0")
@@ -131,7 +131,7 @@ async def test_a_large_tree_is_read_in_the_same_pages(tmp_path: Path, monkeypatc
     await journal.append([Write("r1", 0, (START,)), Write("r10", 0, (START,))])
     for number in range(40):
         other = (ev.CancelRequested("me"),) * (1 if number < 20 else 9)
-        mine = Write(f"r1/j{number}#1", 0, (ev.TaskStarted("function"), ev.TaskFinished(number)))
+        mine = Write(f"r1/j{number}#1", 0, (ev.TaskResumed("function"), ev.TaskFinished(number)))
         await journal.append([mine, Write("r10", journal.head("r10"), other)])
     wanted = [each for each in await journal.tail(limit=1000) if each.run.partition("/")[0] == "r1"]
     for size in (1, 7, 30, 500):

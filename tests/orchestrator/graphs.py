@@ -307,16 +307,16 @@ class Case:
         """Nothing lost, nothing done twice that had ended, one run for each attempt."""
         sound(Paths(self.home))
         s, done = self.state(), self.done()
-        begun: Counter[str] = Counter()
+        resumed: Counter[str] = Counter()
         ends: Counter[str] = Counter()
-        for each in self.events(ev.TaskStarted, ev.TaskFinished):
+        for each in self.events(ev.TaskResumed, ev.TaskFinished):
             key = each.run.partition("/")[2]
-            if isinstance(each.event, ev.TaskStarted):
-                assert not ends[key], f"{key} was begun after its result was there"
-            (begun if isinstance(each.event, ev.TaskStarted) else ends)[key] += 1
+            if isinstance(each.event, ev.TaskResumed):
+                assert not ends[key], f"{key} was resumed after its result was there"
+            (resumed if isinstance(each.event, ev.TaskResumed) else ends)[key] += 1
         assert set(ends.values()) <= {1}, "a result is stored once"
-        for key, count in begun.items():
-            assert count - 1 <= self.flying[key], f"{key} began {count} times, {self.flying[key]} deaths"
+        for key, count in resumed.items():
+            assert count <= self.flying[key], f"{key} was resumed {count} times, {self.flying[key]} deaths"
         runs = Counter(each.event.spec.job for each in self.events(ev.RunStarted))
         assert set(runs.values()) <= {1}, f"one run for one attempt: {runs}"
         starts = Counter(f"{x.event.job}#{x.event.attempt}" for x in self.events(ev.JobStarted))

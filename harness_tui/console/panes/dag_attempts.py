@@ -142,8 +142,8 @@ def attempt(m: Model, graph: Graph, s: DagState, job: JobState, over: Overlay) -
 
 def _event(envelope: Envelope) -> str:
     match envelope.event:
-        case ev.TaskStarted(kind=kind):
-            return f"{kind} began"
+        case ev.TaskResumed(kind=kind):
+            return f"{kind} done again after a crash"
         case ev.TaskFinished(error=error):
             return f"failed: {error}" if error else "succeeded"
         case event:

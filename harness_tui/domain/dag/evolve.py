@@ -240,7 +240,8 @@ def _applied(s: DagState, x: ev.PlanApplied) -> None:
             s.left -= 1
         s.left += 1
         s.jobs[job.id] = fresh
-    s.dag = Dag.from_jobs(job.spec for job in s.jobs.values())
+    whole = [job.spec for job in s.jobs.values()]
+    s.dag = s.checked if s.checked and s.checked.of(whole) else Dag.from_jobs(whole)
     s.patches.append((patch, tuple(job.id for job in s.staged)))
     s.digest, s.plans = x.digest, s.plans + 1
     s.proposed, s.staged = None, []

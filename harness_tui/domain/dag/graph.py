@@ -53,6 +53,10 @@ class Dag:
                 dependents[dep].append(job.id)
         return cls(found, _ordered(found, dependents), dependents)
 
+    def of(self, jobs: Sequence[Job]) -> bool:
+        """Whether it is the shape of exactly these jobs, which saves finding it again."""
+        return len(jobs) == len(self.jobs) and all(self.jobs.get(job.id) is job for job in jobs)
+
     def after(self, start: Iterable[str]) -> list[str]:
         """Everything that follows from these jobs, transitively, without them, in no particular order."""
         seen = set(start)

@@ -103,7 +103,7 @@ class DagState:
 
     Attributes:
         jobs: in the plan's order, those added later behind.
-        dag: the shape of the plan as it is now.
+        dag: the shape of the plan as it is now; `checked` that of a first plan, found before it was written.
         proposed, staged: a change of the plan on its way, and its jobs so far; `asked` the request about it, or "".
         replans: changes the planner was asked for; `planning`: it is at work; `planner` its run.
         digest: of the plan that holds.
@@ -128,6 +128,7 @@ class DagState:
         self.spec = DagSpec()
         self.jobs: dict[str, JobState] = {}
         self.dag = Dag.from_jobs(())
+        self.checked: Dag | None = None
         self.proposed: ev.PatchProposed | None = None
         self.staged: list[Job] = []
         self.asked = ""

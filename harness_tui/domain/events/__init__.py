@@ -66,7 +66,7 @@ from .dag import (
     PlanRefused,
     RunStopped,
     TaskFinished,
-    TaskStarted,
+    TaskResumed,
 )
 from .engine import (
     BudgetSet,
@@ -207,7 +207,7 @@ __all__ = [
     "SlotSkipped",
     "SourceSeen",
     "TaskFinished",
-    "TaskStarted",
+    "TaskResumed",
     "ToolFinished",
     "ToolNoted",
     "ToolRefused",

@@ -1,8 +1,8 @@
 """Events of a graph's run: its plan in slices, the fate of each job, and what attempts without an agent came to.
 
-`t` is microseconds since the run's start on a clock that does not jump. An attempt `r20/a#1` has a stream of its own:
-`TaskStarted` and `TaskFinished`, its result stored there alone; an attempt by an agent is a run (`r31`), named by
-`JobBound`.
+`t` is microseconds since the run's start on a clock that does not jump. An attempt `r20/a#1` begins with the run's
+`JobStarted` and has a stream of its own, where its result is stored alone (`TaskFinished`); an attempt by an agent is a
+run (`r31`), named by `JobBound`.
 """
 
 from __future__ import annotations
@@ -225,8 +225,8 @@ class DagResumed(Event, frozen=True):
     job: str = ""
 
 
-class TaskStarted(Event, frozen=True):
-    """An attempt without an agent is at work; a second one in the same stream: it was done again after a crash."""
+class TaskResumed(Event, frozen=True):
+    """An attempt without an agent is done again after a crash: it had begun, and had no result."""
 
     kind: str
 

@@ -60,7 +60,7 @@ from .dag import (
     PlanRefused,
     RunStopped,
     TaskFinished,
-    TaskStarted,
+    TaskResumed,
 )
 from .engine import (
     BudgetSet,
@@ -191,7 +191,7 @@ KINDS: dict[int, type[Event]] = {
     119: RunStopped,
     120: DagPaused,
     121: DagResumed,
-    122: TaskStarted,
+    122: TaskResumed,
     123: TaskFinished,
 }
 """Frozen registry: the journal stores the number, the wire and exports the name."""

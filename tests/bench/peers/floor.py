@@ -11,7 +11,7 @@ import sqlite3
 import time
 from typing import Any
 
-import common as c
+import job as c
 
 SCHEMA = """
 PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from typing import Any
 
-import common as c
+import job as c
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 

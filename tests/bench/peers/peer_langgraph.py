@@ -12,7 +12,7 @@ import time
 from typing import Annotated, Any, TypedDict
 
 import aiosqlite
-import common as c
+import job as c
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
