@@ -77,7 +77,9 @@ def assign(m: Model, subject: Subject | None, words: str) -> list[Intent]:
         return []
     name, equals, value = words.partition("=")
     name = name.strip()
-    if row.kind != "action":
+    if row.kind in ("gate", "plan"):
+        m.notice(f"{row.id} is decided, not edited.", bad=True)
+    elif row.kind != "action":
         m.notice(f"{row.id} has no arguments: e opens it in your editor.", bad=True)
     elif not equals or not name:
         known = ", ".join(row.arguments) or "none"

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Literal
 
 from ..domain.errors import UsageError
-from ..domain.loop import find
+from ..domain.loop import find, levels
 from ..domain.loop.rows import LoopRow, RoundRow
 from ..domain.safetext import clip as safe_clip
 from ..port.commands import PauseLoop, ResumeLoop, RunLoop, SetLevel
@@ -18,7 +18,6 @@ from .stores.selection import Selection
 if TYPE_CHECKING:
     from .model import Model
 
-LEVELS: tuple[Literal["L1", "L2", "L3"], ...] = ("L1", "L2", "L3")
 CARDS: dict[str, Literal["why", "preview"]] = {"why": "why", "preview": "preview"}
 """Cards that are worked out away from the screen."""
 SMALL = 12
@@ -59,17 +58,12 @@ def _ask(m: Model, kind: str, row: LoopRow, label: str) -> None:
 
 def _level(m: Model, verb: str, row: LoopRow) -> None:
     """Ask for the loop's name, with the level it would get."""
-    level = _next(row.level, 1 if verb == "promote" else -1)
+    level = (levels.after if verb == "promote" else levels.before)(row.level)
     name = safe_clip(row.name, 40)
     if level is None:
         m.notice(f"{name} stands at {row.level}: there is no {'higher' if verb == 'promote' else 'lower'} level.")
         return
     _ask(m, f"loop_{verb}", row, f"type {name} to {verb} it from {row.level} to {level}: ")
-
-
-def _next(level: str, step: int) -> Literal["L1", "L2", "L3"] | None:
-    place = next((i for i, each in enumerate(LEVELS) if each == level), 0) + step
-    return LEVELS[place] if 0 <= place < len(LEVELS) else None
 
 
 def _jump(m: Model, role: str) -> list[Intent]:
@@ -157,7 +151,7 @@ def submit(m: Model, prompt: Prompt, text: str) -> list[Intent]:
 
 
 def _set_level(m: Model, row: LoopRow, verb: str, reason: str = "") -> list[Intent]:
-    level = _next(row.level, 1 if verb == "promote" else -1)
+    level = (levels.after if verb == "promote" else levels.before)(row.level)
     if level is None:
         word = "higher" if verb == "promote" else "lower"
         m.notice(f"{safe_clip(row.name, 40)} stands at {row.level}: there is no {word} level.", bad=True)

@@ -135,8 +135,6 @@ class DagDriver:
             self.timers.close()
             await self.replanning.close()
             await self.attempts.close()
-        if self.kit.over:
-            await self.kit.over()
 
     async def _patiently(self, step: Callable[[], object]) -> None:
         """Again and again while the disk refuses; nothing that was told meanwhile is lost."""

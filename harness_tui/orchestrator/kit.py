@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -75,7 +75,6 @@ class DagKit:
         approval_id: a fresh approval id.
         load: the function behind `module:function`. Raises UsageError.
         functions: of the caller, by name: they go before `load`.
-        over: told when the run has ended.
     """
 
     log: History
@@ -89,4 +88,3 @@ class DagKit:
     steady: Callable[[], int] = lambda: time.monotonic_ns() // 1000
     functions: Mapping[str, Function] = field(default_factory=dict)
     flow: Callable[[Flow], None] = lambda _: None
-    over: Callable[[], Awaitable[None]] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +259,21 @@ def test_a_started_click_without_a_result_is_in_doubt_never_repeated() -> None:
     apply(s, inp.Resolved("A-2", "happened", "me"))
     assert [c.happened for c in at.carry(s)] == [True]
     assert isinstance(at.pending(s), at.Finish)
+
+
+@pytest.mark.parametrize(("rule", "asked"), [("proposal", False), ("plan", True), ("L2", True)])
+def test_who_only_proposes_is_told_that_nobody_knows_and_no_operator_is_asked(rule: str, asked: bool) -> None:
+    s = at.AttemptState("r1/1")
+    at.evolve(s, ev.AttemptStarted("r1", 1))
+    call = ToolCall("1", "click")
+    for x in (
+        inp.Opened("workspace", "s1", ()),
+        inp.Began({}, (("task", Message.say("user", "tidy")),)),
+        inp.TurnCleared(Hold(10, 5), "d", ("run:r1", "day:d")),
+        inp.Answered(Answer((call,))),
+        inp.Judged("c1.1", Judgement("allow", proposal(call), rule=rule), "A-1", FAR),
+    ):
+        apply(s, x)
+    told = apply(s, inp.Lost("the engine stopped"))
+    assert isinstance(at.pending(s), at.RaiseDoubt) is asked
+    assert any(isinstance(e, ev.ToolFinished) and "unknown" in e.text for e in told) is not asked

@@ -8,7 +8,7 @@ from .. import events as ev
 from .. import inputs as inp
 from ..approval import Judgement, Proposal, action_digest, full_digest
 from ..events import Event, Fact
-from ..policy import PLAN
+from ..policy import PLAN, PROPOSAL
 from ..rules import RULE_ID
 from . import edits, repeats
 from .state import AttemptState, Call
@@ -61,7 +61,7 @@ def _withdraw(approval: str, reason: str) -> list[Event]:
 
 
 def _start(at: Call, proposal: Proposal, digest: str, approval: str, rule: str = "") -> Event:
-    by = rule if rule == PLAN or rule.startswith(RULE_ID) else ""
+    by = rule if rule in (PLAN, PROPOSAL) or rule.startswith(RULE_ID) else ""
     given = at.call.arguments if at.changed else None
     return ev.ToolStarted(at.id, proposal.tool, proposal.risk_class, digest, proposal.summary, given, approval, by)
 
