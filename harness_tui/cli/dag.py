@@ -76,7 +76,13 @@ def list_dags(limit: int, output_format: Format) -> None:
 @dag.command()
 @click.argument("run")
 @click.option("--job", default="", metavar="ID", help="One job: attempts, what it was given, what it answered.")
-@click.option("--format", "drawn", type=click.Choice(["text", "mermaid", "dot"]), default="text", help="Or a drawing.")
+@click.option(
+    "--format",
+    "drawn",
+    type=click.Choice(["text", "mermaid", "dot", "toml"]),
+    default="text",
+    help="Or a drawing, or its jobs as a plan file.",
+)
 @format_option
 def show(run: str, job: str, drawn: str, output_format: Format) -> None:
     """Show a run: its jobs, the critical path, what waits, how the plan changed."""

@@ -33,7 +33,7 @@ def load(source: ReadClient, run: str) -> tuple[RunRow, DagState, int]:
 
 
 def show(run: str, drawn: str, output_format: Format) -> None:
-    """The whole run; `drawn`: text, mermaid or dot."""
+    """The whole run; `drawn`: text, mermaid, dot, or toml (its jobs as they are planned now)."""
     from ..domain.dag.analysis import analyse
 
     with reading(Paths.default()) as source:
@@ -41,7 +41,11 @@ def show(run: str, drawn: str, output_format: Format) -> None:
     if drawn != "text":
         from ..domain.dag import export
 
-        for line in (export.mermaid(s) if drawn == "mermaid" else export.dot(s)).splitlines():
+        if drawn == "toml":
+            text = export.plan_text(job.spec for job in s.jobs.values())
+        else:
+            text = export.mermaid(s) if drawn == "mermaid" else export.dot(s)
+        for line in text.splitlines():
             output.say(line)
         return
     found = analyse(s, t)

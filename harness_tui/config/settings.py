@@ -22,6 +22,7 @@ from ..domain.task import DEFAULT_TOKENS, Budget, ModelTable
 from .model_rules import model_problems
 from .paths import Paths
 from .tariff import PriceTable, Tariff
+from .task_rules import MOST
 from .toml_lines import Step, line_of
 from .toml_schema import Fault, Problem, fault, parsed, table_name, text_of
 
@@ -192,3 +193,5 @@ def _model(path: tuple[Step, ...], table: ModelTable, file: ConfigFile) -> Itera
 def _amount(path: tuple[Step, ...], value: float | None) -> Iterator[Problem]:
     if value is not None and (value < 0 or not math.isfinite(value)):
         yield Problem(path, f'"{path[-1]}" in {table_name(path[:-1])} must be 0 or more, not {value}')
+    elif value is not None and value > MOST:
+        yield Problem(path, f'"{path[-1]}" in {table_name(path[:-1])} must be at most {MOST}, not {value}')

@@ -296,6 +296,9 @@ def test_it_is_drawn_for_other_programs(home: Paths, tmp_path: Path) -> None:
     assert run(home, "dag", "run", plan(tmp_path, DIAMOND)).code == 0
     assert run(home, "dag", "show", "r1", "--format", "mermaid").out.startswith("flowchart LR\n")
     assert run(home, "dag", "show", "r1", "--format", "dot").out.startswith('digraph "r1" {\n')
+    (tmp_path / "again.toml").write_text(run(home, "dag", "show", "r1", "--format", "toml").out)
+    again = run(home, "dag", "run", str(tmp_path / "again.toml"), *JSON).json
+    assert sorted(again["jobs"]) == sorted(run(home, "dag", "show", "r1", *JSON).json["jobs"])
     text = run(home, "dag", "show", "r1").out
     assert "4: 4 succeeded" in text
     assert re.search(r"^critical +a -> ", text, re.M)

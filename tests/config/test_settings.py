@@ -108,6 +108,7 @@ def test_without_a_file_everything_has_its_default(home: Paths) -> None:
             'config.toml:23: "output" in [prices."acme/big-1"] must be 0 or more, not na',
         ),
         ("= 64_000", "= -1", 'config.toml:25: "window" in [prices."acme/big-1"] must be 0 or more, not -1.'),
+        ("= 0.25", "= 1e305", f'config.toml:19: "call_usd" in [budget] must be at most {10**15}, not 1e+305.'),
         ("= 0.25", "= inf", 'config.toml:19: "call_usd" in [budget] must be 0 or more, not inf.'),
         ("day_usd = 5", 'day_usd = "5"', 'config.toml:17: "day_usd" in [budget] must be a number, not a string.'),
         ('"spare"]', '"spar"]', 'config.toml:7: "fallback" in [model] names "spar", and there is no [models.spar].'),

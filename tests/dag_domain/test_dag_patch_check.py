@@ -148,6 +148,7 @@ WIDER: dict[str, tuple[Job, str]] = {
     "retry": (small(retry=Retry(3)), "tried 3 times"),
     "visits": (small(visits=6), "gone back to 6 times"),
     "stop": (small(route=(Route(stop=True),)), "may end the run"),
+    "pattern": (small(route=(Route(match="(a+)+$", goto="read"),)), "searched for"),
     "again": (small(route=(Route(goto="deploy"),)), "actions done again, from deploy on"),
     "router": (small(router="m:route"), "asks m:route"),
     "command": (Job("n", ("ask",), command=("make", "deploy", "-f")), "a command that no job was: make deploy -f"),

@@ -180,6 +180,8 @@ class _Measure:
         for route in job.route:
             if known and route in known.route:
                 continue
+            if route.match:  # looked for by the engine itself, which one that backtracks without end would hold up
+                yield f"{job.id} has its answer searched for {route.match!r}"
             if route.stop:
                 yield f"{job.id} may end the run"
             elif route.goto and any(self.after.jobs[each].kind in ACTIONS for each in self._again(route.goto)):
